@@ -1,0 +1,32 @@
+// Package deps pins libraries that no package imports yet. It disappears when all are in use.
+package deps
+
+import (
+	_ "github.com/cavaliergopher/grab/v3"
+	_ "github.com/danielgtaylor/huma/v2"
+	_ "github.com/danielgtaylor/huma/v2/adapters/humago"
+	_ "github.com/goccy/go-yaml"
+	_ "github.com/google/uuid"
+	_ "github.com/insomniacslk/dhcp/dhcpv4"
+	_ "github.com/insomniacslk/dhcp/dhcpv4/nclient4"
+	_ "github.com/insomniacslk/dhcp/dhcpv4/server4"
+	_ "github.com/klauspost/compress/zstd"
+	_ "github.com/mdlayher/packet"
+	_ "github.com/mdlayher/wol"
+	_ "github.com/pin/tftp/v3"
+	_ "github.com/pressly/goose/v3"
+	_ "github.com/prometheus/client_golang/prometheus"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/spf13/cobra"
+	_ "github.com/stretchr/testify/require"
+	_ "github.com/teambition/rrule-go"
+	_ "github.com/u-root/u-root/pkg/cpio"
+	_ "github.com/vbauerster/mpb/v8"
+	_ "golang.org/x/net/ipv4"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/term"
+	_ "modernc.org/sqlite"
+	_ "pgregory.net/rapid"
+)
