@@ -1,0 +1,54 @@
+package wire
+
+// Protocol is the version of the agent API that this build speaks. The
+// appliance accepts Protocol and Protocol-1 (DESIGN.md: media live for years).
+const Protocol = 1
+
+// ProtocolHeader carries the agent's protocol version on every request.
+const ProtocolHeader = "Bootyard-Protocol"
+
+// Paths of the agent's API, below the appliance's HTTPS base URL. All but
+// PathSession need the bearer token that PathSession gave.
+const (
+	PathSession    = "/api/v1/agent/session"               // POST SessionRequest -> SessionResponse
+	PathPolicy     = "/api/v1/agent/policy"                // POST PolicyRequest -> Policy
+	PathRuns       = "/api/v1/agent/runs"                  // POST ClaimRequest -> Run
+	PathRun        = "/api/v1/agent/runs/{run}"            // GET -> Run
+	PathCheckpoint = "/api/v1/agent/runs/{run}/checkpoint" // PUT Checkpoint (idempotent, numbered; TS-117a)
+	PathEvents     = "/api/v1/agent/runs/{run}/events"     // POST Events (idempotent by sequence number)
+	PathLog        = "/api/v1/agent/runs/{run}/log"        // PUT LogChunk (idempotent by offset)
+	PathFinish     = "/api/v1/agent/runs/{run}/finish"     // POST Finish (idempotent)
+	PathResume     = "/api/v1/agent/runs/{run}/resume"     // POST -> ResumeToken, for the applied OS (TS-118a)
+	PathContent    = "/api/v1/agent/content/{package}"     // GET -> ContentLocations
+	PathPreflight  = "/api/v1/agent/messages"              // POST Message: something to tell before a run exists
+)
+
+// Environment is where an agent runs.
+type Environment string
+
+// The two environments (TRM-10). WinPE means the boot environment, whatever it
+// is made of; no schedule is evaluated there (SCH-1).
+const (
+	WinPE  Environment = "winpe"
+	FullOS Environment = "fullos"
+)
+
+// LaunchMode says how a run began (TRM-9, _SMSTSLaunchMode).
+type LaunchMode string
+
+// The launch modes in use.
+const (
+	LaunchSMS LaunchMode = "SMS"
+	LaunchPXE LaunchMode = "PXE"
+	LaunchCD  LaunchMode = "CD"
+	LaunchUFD LaunchMode = "UFD"
+)
+
+// Firmware of a machine.
+type Firmware string
+
+// The firmware kinds.
+const (
+	BIOS Firmware = "bios"
+	UEFI Firmware = "uefi"
+)
