@@ -1,0 +1,109 @@
+package bootimage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// MakeLock asks the host's apt sources for the current versions of everything
+// the image is made of and returns a new lock. It downloads (about 120 MB) into
+// cfg.CacheDir, and installs nothing. As root it refreshes the package index when
+// that is missing or older than the mirror; otherwise the error says to do so.
+// OutDir and AgentBinary of cfg are not used.
+func MakeLock(ctx context.Context, cfg Config) (Lock, error) {
+	in, err := cfg.inputs()
+	if err != nil {
+		return Lock{}, err
+	}
+	unlock, err := cfg.lockCache(ctx)
+	if err != nil {
+		return Lock{}, err
+	}
+	defer unlock()
+	return makeLock(ctx, cfg, in)
+}
+
+func makeLock(ctx context.Context, cfg Config, in inputs) (Lock, error) {
+	l, err := lockOnce(ctx, cfg, in)
+	if !errors.Is(err, ErrVersionGone) {
+		return l, err
+	}
+	if os.Geteuid() != 0 {
+		return l, fmt.Errorf("make a lock file: run \"apt-get update\" as root first: %w", err)
+	}
+	cfg.log().Info("refreshing the package index", "why", err)
+	if _, err := run(ctx, "", "apt-get", "-q", "update"); err != nil {
+		return l, fmt.Errorf("make a lock file: %w", err)
+	}
+	return lockOnce(ctx, cfg, in)
+}
+
+func lockOnce(ctx context.Context, cfg Config, in inputs) (Lock, error) {
+	tmp, err := os.MkdirTemp(cfg.CacheDir, "lock-")
+	if err != nil {
+		return Lock{}, fmt.Errorf("make a lock file: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	l := Lock{Format: lockFormat, Arch: "amd64"}
+	cache := cfg.packages(tmp)
+
+	cfg.progress("ask apt for versions", 0, 1)
+	kernel, err := cache.apt.kernelPackage(ctx)
+	if err != nil {
+		return l, fmt.Errorf("make a lock file: %w", goneError(err))
+	}
+	l.KernelVersion = strings.TrimPrefix(kernel, "linux-image-")
+	names := make([]string, 0, len(in.tools))
+	for _, t := range in.tools {
+		names = append(names, t.Package)
+	}
+	all, err := cache.apt.closure(ctx, names)
+	if err != nil {
+		return l, fmt.Errorf("make a lock file: %w", goneError(err))
+	}
+	k, err := cache.apt.offered(ctx, kernel)
+	if err != nil {
+		return l, fmt.Errorf("make a lock file: %w", goneError(err))
+	}
+	all = append(all, k)
+	cfg.progress("download packages", 0, len(all))
+	if all, err = cache.download(ctx, all); err != nil {
+		return l, fmt.Errorf("make a lock file: %w", err)
+	}
+	files := map[string]string{}
+	for _, p := range all {
+		files[p.Name] = cache.path(p)
+	}
+	st, err := unpackAndStage(ctx, cfg, tmp, files, kernel, in)
+	if err != nil {
+		return l, fmt.Errorf("make a lock file: %w", err)
+	}
+	// Packages that gave no file (maintainer scripts' needs, documentation) are
+	// left out: they cannot change the image.
+	l.Packages = slices.DeleteFunc(all, func(p Package) bool { return !st.used[p.Name] })
+	slices.SortFunc(l.Packages, func(a, b Package) int { return strings.Compare(a.Name, b.Name) })
+	l.Epoch = st.epoch
+	return l, l.check()
+}
+
+// unpackAndStage unpacks packages below tmp and collects the image's files.
+func unpackAndStage(ctx context.Context, cfg Config, tmp string, files map[string]string, kernel string, in inputs) (staged, error) {
+	pkgs, work := []string{}, filepath.Join(tmp, "work")
+	for name := range files {
+		pkgs = append(pkgs, name)
+	}
+	slices.Sort(pkgs)
+	for i, name := range pkgs {
+		cfg.progress("unpack packages", i, len(pkgs))
+		if err := unpack(ctx, files[name], filepath.Join(tmp, "pkgs", name)); err != nil {
+			return staged{}, err
+		}
+	}
+	cfg.progress("choose files and modules", 0, 1)
+	return stage(ctx, filepath.Join(tmp, "pkgs"), work, pkgs, kernel, in)
+}
