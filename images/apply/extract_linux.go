@@ -1,0 +1,216 @@
+package apply
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
+
+	"github.com/bootyard/bootyard/images/disk"
+)
+
+// Options say how an image is extracted. The zero value is a plain extraction.
+type Options struct {
+	// Volume names the target in messages, such as "C: (/dev/vda3)".
+	Volume string
+	// Image is what the catalogue knows of the image; it is checked against the
+	// volume before anything is deleted.
+	Image Metadata
+	// Preserve are folders, relative to the root, that are neither deleted nor
+	// written: the user state and the state of the running sequence (TS-117).
+	Preserve []string
+	// Progress, when set, is called from time to time with the bytes of the image
+	// file that have been read, and its size. It must not block.
+	Progress func(done, total int64)
+}
+
+// Result says what was extracted.
+type Result struct {
+	Entries  int64
+	Bytes    int64    // of file content
+	Warnings []string // at most a few: what the file system could not keep
+}
+
+// Extract deletes what is on the volume that is mounted at root, but the
+// preserved folders, extracts the image at path into it and syncs. After an
+// error the volume's content is not usable; repeating is safe.
+func Extract(ctx context.Context, path string, format Format, root string, opts Options) (Result, error) {
+	if opts.Volume == "" {
+		opts.Volume = root
+	}
+	if format == FormatAuto {
+		var err error
+		if format, err = DetectFormat(path); err != nil {
+			return Result{}, fmt.Errorf("apply image: %w", err)
+		}
+	}
+	src, err := os.Open(path)
+	if err != nil {
+		return Result{}, fmt.Errorf("apply image: %w", err)
+	}
+	defer func() { _ = src.Close() }() // only read from
+	info, err := src.Stat()
+	if err != nil {
+		return Result{}, fmt.Errorf("apply image: %w", err)
+	}
+	if total, err := volumeSize(root); err != nil {
+		return Result{}, fmt.Errorf("apply image to %s: %w", opts.Volume, err)
+	} else if err := Check(opts.Image, opts.Volume, total); err != nil {
+		return Result{}, fmt.Errorf("apply image %s: %w", path, err)
+	}
+	if format == FormatSquashFS {
+		return extractSquashFS(ctx, path, root, info.Size(), opts)
+	}
+	r := &countingReader{ctx: ctx, r: src, total: info.Size(), progress: opts.Progress}
+	res, err := ExtractStream(ctx, r, format, root, opts)
+	if err == nil && opts.Progress != nil {
+		opts.Progress(info.Size(), info.Size())
+	}
+	return res, err
+}
+
+// ExtractStream does what Extract does with a tar image that comes from a
+// reader. It reads until the end of the archive and of the compressed stream,
+// so that a damaged end is seen.
+func ExtractStream(ctx context.Context, src io.Reader, format Format, root string, opts Options) (Result, error) {
+	if opts.Volume == "" {
+		opts.Volume = root
+	}
+	fail := func(err error) error { return fmt.Errorf("apply image to %s: %w", opts.Volume, err) }
+	r, closeReader, err := decompress(src, format)
+	if err != nil {
+		return Result{}, fail(err)
+	}
+	defer closeReader()
+	keep, err := newKeep(opts.Preserve)
+	if err != nil {
+		return Result{}, fail(err)
+	}
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		return Result{}, fail(err)
+	}
+	defer func() { _ = dir.Close() }() // a folder, nothing is written through it
+	if err := clear(ctx, dir, keep); err != nil {
+		return Result{}, fail(fmt.Errorf("delete the old content: %w", err))
+	}
+	x := newUnpacker(dir, keep)
+	defer x.close()
+	err = x.unpack(ctx, r)
+	if err == nil {
+		err = syncVolume(root)
+	}
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		total, _ := volumeSize(root)
+		err = &NoSpaceError{Volume: opts.Volume, Needed: opts.Image.need(), Available: total, Entry: x.entry, Err: err}
+	}
+	if err != nil {
+		return x.res, fail(err)
+	}
+	return x.res, nil
+}
+
+// decompress picks the decoder. Window sizes above 128 MiB are refused: a
+// machine with little memory must not be killed by a header.
+func decompress(src io.Reader, format Format) (io.Reader, func(), error) {
+	src = bufio.NewReaderSize(src, 1<<20)
+	switch format {
+	case FormatTar:
+		return src, func() {}, nil
+	case FormatTarGzip:
+		z, err := gzip.NewReader(src)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read image: %w", err)
+		}
+		return z, func() { _ = z.Close() }, nil // Close reports nothing that Read did not
+	case FormatTarZstd:
+		z, err := zstd.NewReader(src, zstd.WithDecoderMaxWindow(128<<20), zstd.WithDecoderConcurrency(max(2, runtime.NumCPU())))
+		if err != nil {
+			return nil, nil, fmt.Errorf("read image: %w", err)
+		}
+		return z, z.Close, nil
+	}
+	return nil, nil, fmt.Errorf("%w: %q", ErrFormat, format)
+}
+
+func volumeSize(root string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(root, &st); err != nil {
+		return 0, fmt.Errorf("ask for the size of %s: %w", root, err)
+	}
+	return int64(st.Blocks) * st.Bsize, nil
+}
+
+func syncVolume(root string) error {
+	f, err := os.Open(root)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // only used for the sync
+	if err := unix.Syncfs(int(f.Fd())); err != nil {
+		return fmt.Errorf("sync: %w", err)
+	}
+	return nil
+}
+
+// countingReader reports progress every few megabytes and ends a read when the
+// context has ended.
+type countingReader struct {
+	ctx         context.Context
+	r           io.Reader
+	done, total int64
+	reported    int64
+	progress    func(done, total int64)
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.r.Read(p)
+	c.done += int64(n)
+	if c.progress != nil && c.done-c.reported >= 4<<20 {
+		c.reported = c.done
+		c.progress(c.done, c.total)
+	}
+	return n, err
+}
+
+// extractSquashFS uses unsquashfs, which checks names itself and is the only
+// reader of the format that keeps everything.
+func extractSquashFS(ctx context.Context, path, root string, size int64, opts Options) (Result, error) {
+	fail := func(err error) error { return fmt.Errorf("apply image to %s: %w", opts.Volume, err) }
+	if len(opts.Preserve) > 0 {
+		return Result{}, fail(fmt.Errorf("a squashfs image cannot keep folders of the volume; nothing was written; format the partition instead, or use a tar image"))
+	}
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		return Result{}, fail(err)
+	}
+	defer func() { _ = dir.Close() }() // a folder, nothing is written through it
+	if err := clear(ctx, dir, keep{}); err != nil {
+		return Result{}, fail(fmt.Errorf("delete the old content: %w", err))
+	}
+	args := []string{"-no-progress", "-force", "-dest", root}
+	if _, err := run(ctx, toolTimeout, nil, "unsquashfs", append(args, path)...); err != nil {
+		var st unix.Statfs_t
+		if unix.Statfs(root, &st) == nil && (st.Bavail == 0 || st.Ffree == 0 && st.Files > 0) {
+			err = &NoSpaceError{Volume: opts.Volume, Needed: opts.Image.need(), Available: int64(st.Blocks) * st.Bsize, Entry: disk.FormatSize(size) + " squashfs", Err: err}
+		}
+		return Result{}, fail(err)
+	}
+	if err := syncVolume(root); err != nil {
+		return Result{}, fail(err)
+	}
+	if opts.Progress != nil {
+		opts.Progress(size, size)
+	}
+	return Result{}, nil
+}
