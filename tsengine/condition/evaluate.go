@@ -1,0 +1,157 @@
+package condition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/bootyard/bootyard/tsengine/sequence"
+)
+
+// ErrUnknown is what Facts returns for a question it has no facts about; the expression is then false with a warning.
+var ErrUnknown = errors.New("no facts about this")
+
+// Variables is what expressions read. *variable.Environment is one.
+type Variables interface {
+	// Lookup returns the value of a variable and whether it is set.
+	Lookup(name string) (string, bool)
+	// Expand replaces %name% (TS-91).
+	Expand(text string) string
+	// Secret says whether the variable's value must not be shown (TS-93).
+	Secret(name string) bool
+}
+
+// Facts answers the expressions that need more than variables and files: WMIConditionExpression,
+// RegistryConditionExpression, SoftwareConditionExpression, OSConditionExpression, MakeModelConditionExpression and
+// ComputerConditionExpression. Variables in its fields are not expanded yet (TS-75). It returns ErrUnknown when it has
+// nothing to answer from, any other error when the expression itself is wrong.
+type Facts interface {
+	Holds(ctx context.Context, expression *sequence.Expression) (bool, error)
+}
+
+// Evaluator evaluates conditions at one moment. Facts, Files and Warn may be nil.
+type Evaluator struct {
+	Variables Variables
+	Facts     Facts
+	Files     Files
+	Warn      func(text string)
+}
+
+// Verdict is the value of a condition and what decided it, for the log, the simulator and the explanation of a skip.
+type Verdict struct {
+	Holds  bool
+	Reason string
+}
+
+// Evaluate gives the value of a condition. Nil and empty conditions are true (TS-62).
+func (e *Evaluator) Evaluate(ctx context.Context, c *sequence.Condition) (Verdict, error) {
+	if c == nil || len(c.Operands) == 0 {
+		return Verdict{true, "no condition"}, nil
+	}
+	return e.all(ctx, c.Operands)
+}
+
+func (e *Evaluator) all(ctx context.Context, list []sequence.Operand) (Verdict, error) {
+	last := Verdict{true, "all of nothing is true"}
+	for i := range list {
+		v, err := e.operand(ctx, &list[i])
+		if err != nil || !v.Holds {
+			return v, err
+		}
+		last = v
+	}
+	if len(list) > 1 {
+		last.Reason = fmt.Sprintf("all %d hold; last: %s", len(list), last.Reason)
+	}
+	return last, nil
+}
+
+func (e *Evaluator) any(ctx context.Context, list []sequence.Operand) (Verdict, error) {
+	reasons := make([]string, 0, min(len(list), 8))
+	for i := range list {
+		v, err := e.operand(ctx, &list[i])
+		if err != nil || v.Holds {
+			return v, err
+		}
+		if len(reasons) < 8 {
+			reasons = append(reasons, v.Reason)
+		}
+	}
+	if len(list) == 0 {
+		return Verdict{false, "any of nothing is false (TS-62)"}, nil
+	}
+	return Verdict{false, "none holds: " + strings.Join(reasons, "; ")}, nil
+}
+
+func (e *Evaluator) operand(ctx context.Context, o *sequence.Operand) (Verdict, error) {
+	if err := ctx.Err(); err != nil {
+		return Verdict{}, err
+	}
+	if o.Expression != nil {
+		v, err := e.expression(ctx, o.Expression)
+		if err != nil {
+			return v, fmt.Errorf("condition in line %d: %w", o.Line, err)
+		}
+		return v, nil
+	}
+	switch o.Operator {
+	case "and":
+		return e.all(ctx, o.Operands)
+	case "or":
+		return e.any(ctx, o.Operands)
+	case "not": // true when no child is true (TS-61)
+		v, err := e.any(ctx, o.Operands)
+		return Verdict{!v.Holds, "not: " + v.Reason}, err
+	}
+	return Verdict{}, fmt.Errorf("condition in line %d: unknown operator %q; and, or and not exist (TS-61)", o.Line, o.Operator)
+}
+
+func (e *Evaluator) expression(ctx context.Context, x *sequence.Expression) (Verdict, error) {
+	switch strings.ToLower(x.ShortType()) {
+	case "variableconditionexpression":
+		return e.variable(x)
+	case "fileconditionexpression":
+		return e.path(ctx, x, false)
+	case "folderconditionexpression":
+		return e.path(ctx, x, true)
+	case "wmiconditionexpression":
+		if strings.TrimSpace(x.Field("Query")) == "" {
+			return Verdict{}, errors.New("a WMI expression without a query (TS-74)")
+		}
+		return e.ask(ctx, x, "WMI query "+x.Field("Query"))
+	case "registryconditionexpression":
+		return e.ask(ctx, x, "registry "+x.Field("KeyPath")+" "+x.Field("Value"))
+	case "softwareconditionexpression":
+		if x.Field("ProductCode") == "" && x.Field("UpgradeCode") == "" {
+			return Verdict{}, errors.New("a software expression needs a product code or an upgrade code (TS-78)")
+		}
+		return e.ask(ctx, x, "software "+x.Field("ProductName"))
+	case "osconditionexpression":
+		return e.ask(ctx, x, "operating system "+x.Field("Operator")+" "+x.Field("Version"))
+	case "makemodelconditionexpression", "computerconditionexpression":
+		return e.ask(ctx, x, x.ShortType())
+	}
+	return Verdict{}, fmt.Errorf("unknown expression type %q (TS-23)", x.Type)
+}
+
+func (e *Evaluator) ask(ctx context.Context, x *sequence.Expression, what string) (Verdict, error) {
+	holds, err := false, ErrUnknown
+	if e.Facts != nil {
+		holds, err = e.Facts.Holds(ctx, x)
+	}
+	switch {
+	case errors.Is(err, ErrUnknown):
+		e.warn(what + " cannot be answered on this machine, taken as false (TS-76)")
+		return Verdict{false, what + " cannot be answered here"}, nil
+	case err != nil:
+		return Verdict{}, fmt.Errorf("%s: %w", what, err)
+	}
+	return Verdict{holds, fmt.Sprintf("%s is %t", what, holds)}, nil
+}
+
+func (e *Evaluator) warn(text string) {
+	if e.Warn != nil {
+		e.Warn(text)
+	}
+}

@@ -1,0 +1,157 @@
+package tsengine
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/bootyard/bootyard/tsengine/condition"
+	"github.com/bootyard/bootyard/tsengine/machine"
+	"github.com/bootyard/bootyard/tsengine/process"
+	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/smstslog"
+	"github.com/bootyard/bootyard/tsengine/variable"
+)
+
+// Environment is where the engine runs: WinPE (any boot environment) or FullOS.
+type Environment = machine.Environment
+
+// The environments.
+const (
+	WinPE  = machine.WinPE
+	FullOS = machine.FullOS
+)
+
+// Config is everything an engine needs. Sequence and Environment are required.
+type Config struct {
+	Sequence *sequence.Sequence
+	Children map[string]*sequence.Sequence // by package id, for Run Task Sequence
+
+	Environment Environment
+	Identity    Identity
+	Hardware    Hardware
+
+	// Variables holds what the sources of TS-82 set before the start, loaded in rising precedence; nil is none. On a
+	// resume its values are replaced by those of the checkpoint.
+	Variables *variable.Environment
+
+	Machine machine.Capabilities // Commands nil is process.Runner
+	Facts   condition.Facts      // nil: Windows-only expressions are false with a warning (TS-76)
+	Files   condition.Files      // nil is condition.OS
+
+	Checkpoint *Checkpoint     // resume from it; nil starts from the beginning
+	Store      CheckpointStore // nil keeps no state; a restart then ends the run
+	Sealer     Sealer          // required with Store when there are secrets
+
+	Reporter Reporter         // nil drops events
+	Log      *smstslog.Writer // nil writes no smsts.log
+	Logger   *slog.Logger     // nil is silent
+	Now      func() time.Time // nil is time.Now
+}
+
+// Identity is what the run is about; the values become read-only variables. Empty ones are not set.
+type Identity struct {
+	PackageID        string // of the sequence; empty: the sequence's own
+	PackageName      string
+	AdvertID         string // deployment
+	BootImageID      string // empty: the sequence's own
+	LaunchMode       string // SMS, UFD, UFD+FORMAT, CD, DVD, PXE, HD (TS-15)
+	MediaType        string // BootMedia, FullMedia, PXE, OEMMedia (TS-15)
+	MachineName      string
+	ClientGUID       string
+	OrgName          string
+	SiteCode         string
+	ManagementPoint  string
+	MDataPath        string
+	DownloadOnDemand bool
+	UserStarted      bool
+}
+
+// Hardware is what is known about the machine at the start (TS-96, TS-98).
+type Hardware struct {
+	UEFI                                       bool
+	SecureBoot                                 string // NA, Enabled, Disabled
+	Make, Model, SerialNumber, AssetTag, UUID  string
+	MACAddresses, IPAddresses, DefaultGateways []string
+}
+
+// Engine runs one task sequence once. It is made by New and used by one goroutine; Cancel-like control is the context
+// handed to Run.
+type Engine struct {
+	config    Config
+	program   *program
+	variables *variable.Environment
+	volumes   machine.Table
+	evaluator condition.Evaluator
+
+	number      uint64 // of the last checkpoint
+	next        int
+	agentOnDisk bool
+	last        LastAction
+	stepsDone   int
+	unsaved     int       // nodes since the last checkpoint
+	savedAt     time.Time // of the last checkpoint
+	done        *Result
+	interrupted bool // resumed at a step that was started and not finished
+	component   string
+	mu          sync.Mutex // guards component: capabilities report from their own goroutines
+	entered     []int      // groups that were started and not ended, outermost first
+}
+
+// New checks a configuration and makes an engine for one run. Errors: a sequence that refers to a child that is not
+// there or to itself (TS-120), a checkpoint of another sequence or another environment.
+func New(config Config) (*Engine, error) {
+	if config.Sequence == nil {
+		return nil, errors.New("no task sequence to run")
+	}
+	if config.Environment != WinPE && config.Environment != FullOS {
+		return nil, fmt.Errorf("environment %q is unknown; WinPE and FullOS exist", config.Environment)
+	}
+	if config.Sequence.Disabled {
+		return nil, errors.New("the task sequence is disabled; enable it before deploying it (TS-9)")
+	}
+	program, err := compile(config.Sequence, config.Children)
+	if err != nil {
+		return nil, err
+	}
+	if config.Variables == nil {
+		config.Variables = variable.New()
+	}
+	if config.Machine.Commands == nil {
+		config.Machine.Commands = process.Runner{}
+	}
+	if config.Files == nil {
+		config.Files = condition.OS{}
+	}
+	if config.Reporter == nil {
+		config.Reporter = ReporterFunc(func(Event) {})
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	e := &Engine{config: config, program: program, variables: config.Variables, component: smstslog.TSManager}
+	e.agentOnDisk = config.Environment == FullOS
+	e.evaluator = condition.Evaluator{Variables: e.variables, Facts: config.Facts, Files: config.Files, Warn: func(text string) { e.log(smstslog.Warning, text) }}
+	if config.Checkpoint != nil {
+		if err := e.restore(config.Checkpoint); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// Steps is the number of steps that progress counts (TS-171).
+func (e *Engine) Steps() int { return e.program.steps }
+
+// Variables is the environment of the run, for the debugger and for tests; secrets are masked by its List.
+func (e *Engine) Variables() *variable.Environment { return e.variables }
+
+// Volumes returns a copy of the volume table.
+func (e *Engine) Volumes() []machine.Volume {
+	return append([]machine.Volume(nil), e.volumes.Volumes...)
+}

@@ -1,0 +1,82 @@
+package tsengine
+
+import "time"
+
+// Kind is what an event is about.
+type Kind string
+
+// The kinds of event.
+const (
+	SequenceStarted Kind = "sequence-started"
+	SequenceResumed Kind = "sequence-resumed"
+	SequenceEnded   Kind = "sequence-ended"
+	GroupStarted    Kind = "group-started"
+	GroupCompleted  Kind = "group-completed"
+	GroupFailed     Kind = "group-failed"
+	StepStarted     Kind = "step-started"
+	StepSucceeded   Kind = "step-succeeded"
+	StepFailed      Kind = "step-failed"
+	FailureIgnored  Kind = "failure-ignored" // follows StepFailed or GroupFailed
+	NodeSkipped     Kind = "node-skipped"
+	StepProgress    Kind = "step-progress"
+	RestartAsked    Kind = "restart"
+)
+
+// Severities of status messages (section 11).
+const (
+	Information int32 = 1073741824
+	Caution     int32 = -2147483648
+	Failure     int32 = -1073741824
+)
+
+// Event is one thing that happened, for status, progress and the screen. It holds no secrets.
+type Event struct {
+	Kind      Kind      `json:"kind"`
+	Time      time.Time `json:"time"`
+	MessageID int       `json:"messageId,omitempty"` // of section 11; 0 for progress
+	Severity  int32     `json:"severity,omitempty"`
+	Pointer   int       `json:"pointer"` // node in document order with child sequences in place (TS-152); -1 for the sequence
+	NodeKind  string    `json:"nodeKind,omitempty"`
+	Name      string    `json:"name,omitempty"`
+	Group     string    `json:"group,omitempty"` // around the node
+	Type      string    `json:"type,omitempty"`
+	ExitCode  uint32    `json:"exitCode"`
+	Output    string    `json:"output,omitempty"` // end of what the step printed
+	Reason    string    `json:"reason,omitempty"` // why skipped or failed
+
+	Step    int   `json:"step,omitempty"`    // number of the step, from 1 (TS-171)
+	Steps   int   `json:"steps,omitempty"`   // how many there are
+	Current int64 `json:"current,omitempty"` // the step's own progress (TS-172)
+	Total   int64 `json:"total,omitempty"`
+
+	Restart *Restart `json:"restart,omitempty"`
+}
+
+// Reporter gets the events of a run, in order. Report must not block: queue what takes time. It is called from the
+// goroutine of Run, and for StepProgress from any other.
+type Reporter interface{ Report(Event) }
+
+// ReporterFunc makes a function a Reporter.
+type ReporterFunc func(Event)
+
+// Report implements Reporter.
+func (f ReporterFunc) Report(e Event) { f(e) }
+
+// Message ids of section 11.
+const (
+	msgGroupFailure    = 11122
+	msgGroupStarted    = 11124
+	msgGroupCompleted  = 11127
+	msgStepDisabled    = 11128
+	msgGroupDisabled   = 11129
+	msgStepSkipped     = 11130
+	msgGroupSkipped    = 11131
+	msgStepSucceeded   = 11134
+	msgStepFailed      = 11135
+	msgFailureIgnored  = 11138
+	msgSequenceStarted = 11140
+	msgSequenceFailed  = 11141
+	msgRestart         = 11142
+	msgSequenceDone    = 11143
+	msgStartedNoClient = 11144
+)

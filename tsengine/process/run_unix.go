@@ -1,0 +1,110 @@
+//go:build unix
+
+package process
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/bootyard/bootyard/tsengine/machine"
+)
+
+func build(ctx context.Context, c machine.Command) (*exec.Cmd, error) {
+	args := []string{"/bin/sh", "-c", c.Line}
+	if !shellLine(c.Line) {
+		args = Split(c.Line)
+		if len(args) == 0 || args[0] == "" {
+			return nil, errors.New("the command line names no program")
+		}
+		program, err := find(args[0], c.Dir)
+		if err != nil {
+			return nil, err
+		}
+		args = append(program, args[1:]...)
+	}
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir = c.Dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	dieWithParent(cmd.SysProcAttr)
+	if c.User != "" {
+		if err := asUser(cmd, c.User); err != nil {
+			return nil, err
+		}
+	}
+	return cmd, nil
+}
+
+// find looks for a program in the working folder first, as sequences expect (TS-101), then in PATH. A script of a
+// package that lost its executable bit on the way is started by its interpreter.
+func find(name, dir string) ([]string, error) {
+	if filepath.IsAbs(name) {
+		return interpreter(name)
+	}
+	if dir != "" {
+		local := filepath.Join(dir, name)
+		if s, err := os.Stat(local); err == nil && s.Mode().IsRegular() {
+			return interpreter(local)
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return nil, fmt.Errorf("start the program: %w", startCause(err))
+	}
+	return []string{path}, nil
+}
+
+func interpreter(path string) ([]string, error) {
+	s, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("start the program: %w", startCause(err))
+	}
+	if s.Mode()&0o111 != 0 {
+		return []string{path}, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("start the program: %w", startCause(err))
+	}
+	defer f.Close()
+	line, _ := bufio.NewReaderSize(f, 256).ReadString('\n')
+	if !strings.HasPrefix(line, "#!") {
+		return nil, fmt.Errorf("start the program: %w: it is neither executable nor a script", os.ErrPermission)
+	}
+	by := strings.Fields(line[2:])
+	if len(by) == 0 {
+		return nil, fmt.Errorf("start the program: %w: its first line names no interpreter", os.ErrPermission)
+	}
+	return append(by, path), nil
+}
+
+// asUser makes the program run under another account (TS-104). The agent is root and needs no password for that.
+func asUser(cmd *exec.Cmd, name string) error {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return fmt.Errorf("run as another user: %w", err)
+	}
+	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+	if err := errors.Join(err1, err2); err != nil {
+		return fmt.Errorf("run as another user: %w", err)
+	}
+	cred := &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	if ids, err := u.GroupIds(); err == nil {
+		for _, id := range ids {
+			if n, err := strconv.ParseUint(id, 10, 32); err == nil {
+				cred.Groups = append(cred.Groups, uint32(n))
+			}
+		}
+	}
+	cmd.SysProcAttr.Credential = cred
+	return nil
+}

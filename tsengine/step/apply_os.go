@@ -1,0 +1,166 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/bootyard/bootyard/tsengine/machine"
+	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/smstslog"
+)
+
+// ApplyOS is Apply Operating System Image: it empties a volume, writes an image to it and makes it start. The first
+// such step of a run is the operating system to boot [C]. After an interruption it may run again: it begins by emptying
+// the volume.
+type ApplyOS struct{}
+
+// Contract implements Step.
+func (ApplyOS) Contract() Contract {
+	return Contract{Type: "ApplyOperatingSystemAction", RunIn: sequence.WinPE, Effect: true, Repeatable: true, Component: smstslog.ApplyOS}
+}
+
+// Run implements Step.
+func (ApplyOS) Run(ctx context.Context, c *Context) Outcome {
+	if c.Machine.Images == nil {
+		return Failure(CodeEnvironment, errors.New("an image can be applied only in the boot environment (TS-21)"))
+	}
+	request, err := readImage(c)
+	if err != nil {
+		return Failure(CodeInvalid, err)
+	}
+	if request.Target, err = destination(c); err != nil {
+		return Failure(CodeInvalid, err)
+	}
+	if request.Dir, err = c.Package(ctx, request.PackageID); err != nil {
+		return Failure(CodeContent, err)
+	}
+	if request.ConfigFile, err = configFile(ctx, c); err != nil {
+		return Failure(CodeContent, err)
+	}
+	request.Bootable = c.Volumes.System() == nil || request.Target.Volume != nil && request.Target.Volume.HasOS
+	request.UEFI, request.ComputerName = c.UEFI, c.ComputerName()
+	request.Volumes = append([]machine.Volume(nil), c.Volumes.Volumes...)
+	c.Log(smstslog.Info, fmt.Sprintf("Applying image %d of package %s to disk %d, partition %d", request.Index, request.PackageID, request.Target.Disk, request.Target.Partition))
+	if request.Bootable {
+		*c.AgentOnDisk = false
+	}
+	applied, err := c.Machine.Images.Apply(ctx, request, c.Progress)
+	if err != nil {
+		return Failure(CodeFailed, err)
+	}
+	return recordImage(c, request, applied)
+}
+
+// recordImage puts the applied volume into the table, with a letter, and sets OSDTargetSystemDrive.
+func recordImage(c *Context, request machine.ApplyRequest, applied machine.Applied) Outcome {
+	v := applied.Volume
+	if v.Partition == 0 {
+		v.Disk, v.Partition = request.Target.Disk, request.Target.Partition
+	}
+	if applied.Volumes != nil {
+		c.Volumes.Replace(v.Disk, applied.Volumes)
+	}
+	known := c.Volumes.ByNumber(v.Disk, v.Partition)
+	if known == nil {
+		c.Volumes.Volumes = append(c.Volumes.Volumes, v)
+		known = &c.Volumes.Volumes[len(c.Volumes.Volumes)-1]
+	}
+	letter := known.Letter
+	if letter == "" {
+		if letter = c.Volumes.FreeLetter(); letter == "" {
+			return Failure(CodeFailed, errors.New("no drive letter is free for the operating system"))
+		}
+	}
+	update(known, v)
+	known.Letter, known.HasOS = letter, true
+	if !request.Bootable {
+		return Outcome{}
+	}
+	if err := c.Variables.Set("OSDTargetSystemDrive", letter); err != nil {
+		return Failure(CodeFailed, err)
+	}
+	c.Log(smstslog.Info, strings.TrimSpace("The operating system is on "+letter+" "+applied.Description))
+	return Outcome{}
+}
+
+// update takes over what the apply learned and keeps the rest.
+func update(known *machine.Volume, v machine.Volume) {
+	known.Disk, known.Partition = v.Disk, v.Partition
+	for _, f := range []struct {
+		to   *string
+		from string
+	}{{&known.FileSystem, v.FileSystem}, {&known.Name, v.Name}, {&known.Device, v.Device}, {&known.PartUUID, v.PartUUID}, {&known.UUID, v.UUID}} {
+		if f.from != "" {
+			*f.to = f.from
+		}
+	}
+	if v.Bytes > 0 {
+		known.Bytes = v.Bytes
+	}
+}
+
+func readImage(c *Context) (machine.ApplyRequest, error) {
+	r := machine.ApplyRequest{PackageID: strings.TrimSpace(c.Argument("ImagePackageID"))}
+	if r.PackageID == "" {
+		if id := c.Argument("InstallPackageID"); id != "" {
+			return r, errors.New("installing from an operating system's setup files is not supported by this version; use an image package")
+		}
+		// Older exports have the id only in the action: /image:<pkg>,%OSDImageIndex%.
+		_, rest, _ := strings.Cut(c.Node.Action, "/image:")
+		r.PackageID, _, _ = strings.Cut(rest, ",")
+		if r.PackageID == "" {
+			return r, fmt.Errorf("step %q names no image package; choose one", c.Node.Name)
+		}
+	}
+	var err error
+	r.Index, err = c.InputInt("OSDImageIndex", 1, 1<<31-1, 1)
+	return r, err
+}
+
+func configFile(ctx context.Context, c *Context) (string, error) {
+	name := c.Input("OSDConfigFileName")
+	id := strings.TrimSpace(c.Argument("ConfigFilePackage"))
+	if name == "" || id == "" {
+		return "", nil
+	}
+	local := filepath.FromSlash(strings.ReplaceAll(name, `\`, "/"))
+	if !filepath.IsLocal(local) {
+		return "", fmt.Errorf("answer file %q is not inside its package", name)
+	}
+	dir, err := c.Package(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, local), nil
+}
+
+// destination is at most one of disk and partition, drive, variable; none is the next formatted partition that no image
+// step has used.
+func destination(c *Context) (machine.Target, error) {
+	disk, part := strings.TrimSpace(c.Argument("DestinationDisk")), strings.TrimSpace(c.Argument("DestinationPartition"))
+	drive, name := strings.TrimSpace(c.Argument("DestinationLogicalDrive")), strings.TrimSpace(c.Argument("DestinationVariable"))
+	switch {
+	case name != "":
+		text := c.Input(name)
+		if text == "" {
+			return machine.Target{}, fmt.Errorf("the destination is to come from variable %s, which is not set", name)
+		}
+		return c.Volumes.Resolve(text)
+	case drive != "":
+		return c.Volumes.Resolve(drive)
+	case disk != "" && part != "":
+		return c.Volumes.Resolve(disk + "," + part)
+	}
+	if _, rest, ok := strings.Cut(c.Node.Action, "/target:"); ok {
+		text, _, _ := strings.Cut(c.Variables.Expand(rest), " ")
+		return c.Volumes.Resolve(text)
+	}
+	v := c.Volumes.NextFree()
+	if v == nil {
+		return machine.Target{}, errors.New("there is no formatted partition without an operating system left; put a Format and Partition Disk step before this one or name the destination")
+	}
+	return machine.Target{Volume: v, Disk: v.Disk, Partition: v.Partition}, nil
+}

@@ -1,0 +1,97 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/bootyard/bootyard/tsengine/machine"
+	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/smstslog"
+	"github.com/bootyard/bootyard/tsengine/variable"
+)
+
+// Context is what a running step sees.
+type Context struct {
+	Node        *sequence.Node
+	Variables   *variable.Environment
+	Machine     machine.Capabilities
+	Volumes     *machine.Table
+	Environment machine.Environment
+	UEFI        bool
+	Progress    machine.Progress                      // never nil
+	Log         func(kind smstslog.Type, text string) // never nil; masks secrets
+	// AgentOnDisk says whether a restart to HD finds an agent that goes on with the sequence (TS-118a). The steps that
+	// change that write it.
+	AgentOnDisk *bool
+}
+
+// Input is the value of a step's variable: the global one, else the step's default (TS-84), expanded (TS-91). For an
+// argument that is hidden in the XML use Argument.
+func (c *Context) Input(name string) string {
+	return c.Variables.Expand(c.Variables.Value(name))
+}
+
+// Argument is a value written in the step itself, hidden or not, expanded. A global variable of the same name does not
+// count (TS-85). The name is that of the variable or of the property.
+func (c *Context) Argument(name string) string {
+	v, _ := c.Node.Input(name)
+	return c.Variables.Expand(v)
+}
+
+// InputBool reads a boolean input; other is its value when the input is not set.
+func (c *Context) InputBool(name string, other bool) (bool, error) {
+	v := strings.TrimSpace(c.Input(name))
+	switch strings.ToLower(v) {
+	case "":
+		return other, nil
+	case "true", "1", "yes":
+		return true, nil
+	case "false", "0", "no":
+		return false, nil
+	}
+	return false, fmt.Errorf("%s is %q; true or false is expected", name, v)
+}
+
+// InputInt reads an integer input between low and high; other is its value when the input is not set.
+func (c *Context) InputInt(name string, low, high, other int) (int, error) {
+	v := strings.TrimSpace(c.Input(name))
+	if v == "" {
+		return other, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < low || n > high {
+		return 0, fmt.Errorf("%s is %q; a number from %d to %d is expected", name, v, low, high)
+	}
+	return n, nil
+}
+
+// Package makes the content of a package available and returns its folder, which is also the value of
+// _SMSTS<PackageID> from then on (TS-131).
+func (c *Context) Package(ctx context.Context, id string) (string, error) {
+	if err := variable.CheckName(id); err != nil || id == "00000000" {
+		return "", fmt.Errorf("package id %q refers to nothing; import the package and set the reference in step %q", id, c.Node.Name)
+	}
+	if c.Machine.Content == nil {
+		return "", fmt.Errorf("package %s cannot be fetched: this environment has no content source", id)
+	}
+	c.Log(smstslog.Info, "Resolving content for package "+id)
+	dir, err := c.Machine.Content.Fetch(ctx, id, c.Progress)
+	if err != nil {
+		return "", fmt.Errorf("content of package %s: %w", id, err)
+	}
+	if err := c.Variables.Set("_SMSTS"+id, dir); err != nil {
+		return "", err
+	}
+	c.Log(smstslog.Info, "Content of package "+id+" is in "+dir)
+	return dir, nil
+}
+
+// ComputerName is the name for the operating system: OSDComputerName, else the machine's own (TS-97).
+func (c *Context) ComputerName() string {
+	if n := c.Input("OSDComputerName"); n != "" && !strings.Contains(n, "%") {
+		return n
+	}
+	return c.Variables.Value("_SMSTSMachineName")
+}

@@ -1,0 +1,79 @@
+package variable
+
+import (
+	"sort"
+	"strings"
+)
+
+// Mask stands in for a secret wherever it would be shown.
+const Mask = "********"
+
+// minMasked is the shortest secret that is searched for in free text. Masking every "1" or "ab" of a log would show
+// the secret instead of hiding it; so short ones are masked only where the variable itself is shown.
+const minMasked = 4
+
+// secretSet remembers every secret value of the run, also those changed or deleted since: they may still turn up in
+// the output of a program.
+type secretSet struct {
+	values   map[string]struct{}
+	replacer *strings.Replacer // of all values; nil when there are none
+	list     []string
+}
+
+func newSecretSet() *secretSet { return &secretSet{values: map[string]struct{}{}} }
+
+func (s *secretSet) add(value string) {
+	before := len(s.values)
+	s.values[value] = struct{}{}
+	for _, line := range strings.FieldsFunc(value, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		s.values[line] = struct{}{} // a program may print a part of a secret of several lines
+	}
+	if len(s.values) == before {
+		return
+	}
+	s.list = s.list[:0]
+	for v := range s.values {
+		if len(v) >= minMasked {
+			s.list = append(s.list, v)
+		}
+	}
+	sort.Slice(s.list, func(i, j int) bool { return len(s.list[i]) > len(s.list[j]) }) // longest first
+	pairs := make([]string, 0, 2*len(s.list))
+	for _, v := range s.list {
+		pairs = append(pairs, v, Mask)
+	}
+	s.replacer = nil
+	if len(pairs) > 0 {
+		s.replacer = strings.NewReplacer(pairs...)
+	}
+}
+
+func (s *secretSet) within(text string) bool {
+	for _, v := range s.list {
+		if strings.Contains(text, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// Mask replaces every secret value in text. All text that leaves the engine (log, status, errors, output) goes through
+// it (TS-93).
+func (e *Environment) Mask(text string) string {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if e.secrets.replacer == nil {
+		return text
+	}
+	return e.secrets.replacer.Replace(text)
+}
+
+// AddSecret makes Mask hide a value that is in no variable, such as an expanded password.
+func (e *Environment) AddSecret(value string) {
+	if value == "" {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.secrets.add(value)
+}
