@@ -1,0 +1,4 @@
+package media
+
+// GrubConfig lets tests read the loader's configuration.
+func GrubConfig(s Spec) ([]byte, error) { return s.grubConfig() }
