@@ -70,7 +70,7 @@ func (e *Engine) perform(ctx context.Context, s step.Step, i int) (out step.Outc
 		Progress: func(current, total int64, text string) {
 			e.reportNode(Event{Kind: StepProgress, Current: current, Total: total, Reason: text}, i)
 		},
-		Log: e.log,
+		Log: e.log, Evaluate: e.evaluator.Evaluate,
 	})
 }
 

@@ -23,8 +23,7 @@ type Variables interface {
 }
 
 // Facts answers the expressions that need more than variables and files: WMIConditionExpression,
-// RegistryConditionExpression, SoftwareConditionExpression, OSConditionExpression, MakeModelConditionExpression and
-// ComputerConditionExpression. Variables in its fields are not expanded yet (TS-75). It returns ErrUnknown when it has
+// RegistryConditionExpression, SoftwareConditionExpression and OSConditionExpression. Variables in its fields are not expanded yet (TS-75). It returns ErrUnknown when it has
 // nothing to answer from, any other error when the expression itself is wrong.
 type Facts interface {
 	Holds(ctx context.Context, expression *sequence.Expression) (bool, error)
@@ -90,6 +89,10 @@ func (e *Evaluator) operand(ctx context.Context, o *sequence.Operand) (Verdict, 
 	}
 	if o.Expression != nil {
 		v, err := e.expression(ctx, o.Expression)
+		if err != nil && o.Expression.IgnoreErrors {
+			e.warn(fmt.Sprintf("condition in line %d: %v; taken as false because the expression says so", o.Line, err))
+			return Verdict{false, err.Error()}, nil
+		}
 		if err != nil {
 			return v, fmt.Errorf("condition in line %d: %w", o.Line, err)
 		}
@@ -129,8 +132,10 @@ func (e *Evaluator) expression(ctx context.Context, x *sequence.Expression) (Ver
 		return e.ask(ctx, x, "software "+x.Field("ProductName"))
 	case "osconditionexpression":
 		return e.ask(ctx, x, "operating system "+x.Field("Operator")+" "+x.Field("Version"))
-	case "makemodelconditionexpression", "computerconditionexpression":
-		return e.ask(ctx, x, x.ShortType())
+	case "makemodelconditionexpression":
+		return e.makeModel(x)
+	case "computerconditionexpression":
+		return e.computer(x)
 	}
 	return Verdict{}, fmt.Errorf("unknown expression type %q (TS-23)", x.Type)
 }

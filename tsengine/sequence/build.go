@@ -53,11 +53,11 @@ func (s *Sequence) warn(e *Element, format string, args ...any) {
 
 func (s *Sequence) readReferences(list *Element) {
 	for _, e := range list.Elements() {
-		var r Reference
+		var r ListedReference
 		r.Package, _ = e.Attr("package")
 		r.Program, _ = e.Attr("program")
 		r.Application, _ = e.Attr("application")
-		s.References = append(s.References, r)
+		s.ReferenceList = append(s.ReferenceList, r)
 	}
 }
 
@@ -231,24 +231,4 @@ func ParseCodes(list string) ([]uint32, error) {
 		out = append(out, uint32(n))
 	}
 	return out, nil
-}
-
-func (s *Sequence) readOperands(e *Element) []Operand {
-	var out []Operand
-	for _, c := range e.Elements() {
-		switch c.Name {
-		case "expression":
-			x := &Expression{Fields: s.readVariables(c), Line: c.Line, Column: c.Column}
-			x.Type, _ = c.Attr("type")
-			out = append(out, Operand{Expression: x, Line: c.Line})
-		case "operator":
-			t, _ := c.Attr("type")
-			out = append(out, Operand{Operator: strings.ToLower(strings.TrimSpace(t)), Operands: s.readOperands(c), Line: c.Line})
-		default:
-			// Kept as an expression of unknown type: what cannot be understood must not count as true (TS-23).
-			s.warn(c, "unknown element <%s> in a condition", c.Name)
-			out = append(out, Operand{Expression: &Expression{Type: c.Name, Line: c.Line, Column: c.Column}, Line: c.Line})
-		}
-	}
-	return out
 }

@@ -42,10 +42,10 @@ type Sequence struct {
 	MaxRunTime        time.Duration
 	Properties        map[string]string // plain properties of object.xml, by name
 
-	References []Reference // the referenceList as written; derived data, see Sequence.Needs
-	Globals    []Variable  // globalVarList (TS-182)
-	Nodes      []*Node     // root's children in document order
-	Warnings   []Warning   // what was accepted but is odd
+	ReferenceList []ListedReference // as written; derived data, see Sequence.References
+	Globals       []Variable        // globalVarList (TS-182)
+	Nodes         []*Node           // root's children in document order
+	Warnings      []Warning         // what was accepted but is odd
 
 	root *Element
 	size int
@@ -58,8 +58,8 @@ type Warning struct {
 	Text         string
 }
 
-// Reference is one entry of a referenceList. Program "*" marks a child sequence.
-type Reference struct{ Package, Program, Application string }
+// ListedReference is one entry of a referenceList. Program "*" marks a child sequence.
+type ListedReference struct{ Package, Program, Application string }
 
 // Variable is a variable element of a list or of an expression.
 type Variable struct {
@@ -145,6 +145,7 @@ type Operand struct {
 type Expression struct {
 	Type         string
 	Fields       []Variable
+	IgnoreErrors bool // ignoreQueryFailure: an error counts as false
 	Line, Column int
 }
 

@@ -35,18 +35,18 @@ const (
 	BootImageReference   ReferenceKind = "bootImage"
 )
 
-// Need is an object that the sequence needs to run.
-type Need struct {
+// Reference is an object that the sequence needs to run.
+type Reference struct {
 	Kind ReferenceKind
 	ID   string
 	Node *Node // the first enabled node that refers to it; nil for the boot image
 }
 
-// Needs lists what the enabled steps refer to, each object once, in document order, the boot image last. It is read from
+// References lists what the enabled steps refer to, each object once, in document order, the boot image last. It is read from
 // the steps themselves; the referenceList of the file is derived data and may be stale.
-func (s *Sequence) Needs() []Need {
+func (s *Sequence) References() []Reference {
 	seen := map[string]bool{}
-	var out []Need
+	var out []Reference
 	add := func(kind ReferenceKind, id string, n *Node) {
 		id = strings.TrimSpace(id)
 		key := string(kind) + " " + strings.ToUpper(id)
@@ -54,7 +54,7 @@ func (s *Sequence) Needs() []Need {
 			return // a variable in place of an id is known only when the step runs
 		}
 		seen[key] = true
-		out = append(out, Need{kind, id, n})
+		out = append(out, Reference{kind, id, n})
 	}
 	for _, n := range s.flat {
 		if !n.Enabled() {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bootyard/bootyard/tsengine/condition"
 	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
@@ -22,6 +23,8 @@ type Context struct {
 	UEFI        bool
 	Progress    machine.Progress                      // never nil
 	Log         func(kind smstslog.Type, text string) // never nil; masks secrets
+	// Evaluate gives the value of a condition with the variables of this moment; never nil.
+	Evaluate func(ctx context.Context, c *sequence.Condition) (condition.Verdict, error)
 	// AgentOnDisk says whether a restart to HD finds an agent that goes on with the sequence (TS-118a). The steps that
 	// change that write it.
 	AgentOnDisk *bool

@@ -77,6 +77,8 @@ func Find(n *sequence.Node) Step {
 		return RunCommandLine{}
 	case "SetVariableAction":
 		return SetVariable{}
+	case "SetDynamicVariablesAction":
+		return SetDynamicVariables{}
 	case "RebootAction":
 		return RestartComputer{}
 	case "PartitionDiskAction":

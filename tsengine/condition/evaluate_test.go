@@ -1,0 +1,252 @@
+package condition_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bootyard/bootyard/tsengine/condition"
+	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/variable"
+)
+
+func environment(t testing.TB, pairs ...string) *variable.Environment {
+	t.Helper()
+	env := variable.New()
+	for i := 0; i < len(pairs); i += 2 {
+		require.NoError(t, env.Set(pairs[i], pairs[i+1]))
+	}
+	return env
+}
+
+func parse(t testing.TB, xml string) *sequence.Condition {
+	t.Helper()
+	s, err := sequence.Parse([]byte(`<sequence version="3.10"><group name="g"><condition>` + xml + `</condition></group></sequence>`))
+	require.NoError(t, err)
+	return s.All()[0].Condition
+}
+
+func test(name, operator, value string) string {
+	return `<expression type="SMS_TaskSequence_VariableConditionExpression"><variable name="Operator">` + operator +
+		`</variable><variable name="Value">` + value + `</variable><variable name="Variable">` + name + `</variable></expression>`
+}
+
+// The operators of a variable expression, TS-64 to TS-70 and TS-33.
+func TestVariableOperators(t *testing.T) {
+	env := environment(t, "Name", "Alpha", "Ten", "10", "Nine", "9", "Version", "10.0.19041", "Code", "3247440400", "Negative", "-1047526896", "Ref", "alpha", "_SMSTSInWinPE", "true")
+	for _, c := range []struct {
+		name, operator, value string
+		want                  bool
+	}{
+		{"Name", "exists", "", true},
+		{"Gone", "exists", "", false},
+		{"Gone", "notExists", "", true},
+		{"Name", "NotExists", "", false},
+		{"Name", "equals", "ALPHA", true},
+		{"name", "Equals", "alpha", true},
+		{"Name", "equals", "alpha ", false}, // no trimming
+		{"Name", "notequals", "beta", true},
+		{"Gone", "notEquals", "TRUE", true}, // TS-66
+		{"Gone", "equals", "", true},
+		{"Gone", "equals", "x", false},
+		{"Gone", "less", "x", true},
+		{"Ten", "greater", "9", true}, // numbers
+		{"Ten", "greaterEqual", "10", true},
+		{"Nine", "less", "10", true},
+		{"Nine", "lessEqual", "8", false},
+		{"Ten", "equals", "010", true},
+		{"Version", "greaterEqual", "6", false}, // TS-67: text, "1" < "6"
+		{"Version", "less", "6", true},
+		{"Code", "equals", "-1047526896", true}, // TS-33
+		{"Negative", "equals", "3247440400", true},
+		{"Negative", "notEquals", "3247440400", false},
+		{"Negative", "less", "0", true},
+		{"Name", "like", "al*", true},
+		{"Name", "like", "?lph?", true},
+		{"Name", "like", "lph", false},
+		{"Name", "notLike", "b*", true},
+		{"Name", "equals", "%Ref%", true}, // TS-70
+		{"_SMSTSInWinPE", "equals", "TRUE", true},
+		{" Name ", "exists", "", true},
+	} {
+		t.Run(c.name+" "+c.operator+" "+c.value, func(t *testing.T) {
+			e := &condition.Evaluator{Variables: env}
+			v, err := e.Evaluate(t.Context(), parse(t, test(c.name, c.operator, c.value)))
+			require.NoError(t, err)
+			require.Equal(t, c.want, v.Holds, v.Reason)
+			require.NotEmpty(t, v.Reason)
+		})
+	}
+}
+
+// Operators and empty lists, TS-60 to TS-62, TS-79.
+func TestOperators(t *testing.T) {
+	yes, no := test("A", "exists", ""), test("B", "exists", "")
+	for _, c := range []struct {
+		name, xml string
+		want      bool
+	}{
+		{"empty", ``, true},
+		{"empty and", `<operator type="and"/>`, true},
+		{"empty or", `<operator type="or"/>`, false},
+		{"empty not", `<operator type="not"/>`, true},
+		{"side by side", yes + yes, true},
+		{"side by side, one false", yes + no, false},
+		{"or", `<operator type="or">` + no + yes + `</operator>`, true},
+		{"and", `<operator type="AND">` + yes + no + `</operator>`, false},
+		{"not is not any", `<operator type="not">` + yes + no + `</operator>`, false},
+		{"not of false ones", `<operator type="not">` + no + no + `</operator>`, true},
+		{"nested", `<operator type="and"><operator type="or">` + no + `<operator type="not">` + no + `</operator></operator>` + yes + `</operator>`, true},
+		{"os group", `<osConditionGroup type="or"><osExpressionGroup type="and" name="x"><platformKey arch="x64"/>` + no + `</osExpressionGroup><osExpressionGroup type="and">` + yes + `</osExpressionGroup></osConditionGroup>`, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := &condition.Evaluator{Variables: environment(t, "A", "1")}
+			v, err := e.Evaluate(t.Context(), parse(t, c.xml))
+			require.NoError(t, err)
+			require.Equal(t, c.want, v.Holds, v.Reason)
+		})
+	}
+	v, err := (&condition.Evaluator{Variables: environment(t)}).Evaluate(t.Context(), nil)
+	require.NoError(t, err)
+	require.True(t, v.Holds)
+}
+
+// TS-23: what cannot be evaluated is an error and not false.
+func TestErrors(t *testing.T) {
+	for name, xml := range map[string]string{
+		"unknown operator":   `<operator type="xor">` + test("A", "exists", "") + `</operator>`,
+		"unknown comparison": test("A", "resembles", "x"),
+		"no variable":        test("", "exists", ""),
+		"unknown type":       `<expression type="SMS_TaskSequence_MoonConditionExpression"/>`,
+		"unknown element":    `<moon/>`,
+		"empty query":        `<expression type="SMS_TaskSequence_WMIConditionExpression"><variable name="Query"></variable></expression>`,
+		"no product":         `<expression type="SMS_TaskSequence_SoftwareConditionExpression"><variable name="Operator">AnyVersion</variable></expression>`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := (&condition.Evaluator{Variables: environment(t, "A", "1")}).Evaluate(t.Context(), parse(t, xml))
+			require.Error(t, err)
+		})
+	}
+}
+
+type facts struct {
+	holds bool
+	err   error
+}
+
+func (f facts) Holds(context.Context, *sequence.Expression) (bool, error) { return f.holds, f.err }
+
+// TS-74 to TS-76.
+func TestFacts(t *testing.T) {
+	wmi := `<expression type="SMS_TaskSequence_WMIConditionExpression"><variable name="Namespace">root\cimv2</variable><variable name="Query">SELECT * FROM Win32_Battery</variable></expression>`
+	plain := parse(t, wmi)
+	var warnings []string
+	warn := func(s string) { warnings = append(warnings, s) }
+	for _, f := range []condition.Facts{nil, facts{err: condition.ErrUnknown}} {
+		warnings = nil
+		v, err := (&condition.Evaluator{Variables: environment(t), Facts: f, Warn: warn}).Evaluate(t.Context(), plain)
+		require.NoError(t, err)
+		require.False(t, v.Holds)
+		require.Len(t, warnings, 1)
+		require.Contains(t, warnings[0], "TS-76")
+	}
+	v, err := (&condition.Evaluator{Variables: environment(t), Facts: facts{holds: true}}).Evaluate(t.Context(), plain)
+	require.NoError(t, err)
+	require.True(t, v.Holds)
+	bad := errors.New("bad query")
+	_, err = (&condition.Evaluator{Variables: environment(t), Facts: facts{err: bad}}).Evaluate(t.Context(), plain)
+	require.ErrorIs(t, err, bad)
+	ignored := parse(t, `<expression type="SMS_TaskSequence_WMIConditionExpression" ignoreQueryFailure="true"><variable name="Query">SELECT</variable></expression>`)
+	v, err = (&condition.Evaluator{Variables: environment(t), Facts: facts{err: bad}}).Evaluate(t.Context(), ignored)
+	require.NoError(t, err)
+	require.False(t, v.Holds)
+}
+
+// TS-71.
+func TestFileAndFolder(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a.txt")
+	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
+	when := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
+	require.NoError(t, os.Chtimes(file, when, when))
+	x := func(kind, path, more string) string {
+		return `<expression type="SMS_TaskSequence_` + kind + `ConditionExpression"><variable name="Path">` + path + `</variable>` + more + `</expression>`
+	}
+	date := func(op, at string) string {
+		return `<variable name="DateTimeOperator">` + op + `</variable><variable name="DateTime">` + at + `</variable>`
+	}
+	for _, c := range []struct {
+		name, xml string
+		want      bool
+	}{
+		{"file", x("File", "%Dir%/a.txt", ""), true},
+		{"file missing", x("File", "%Dir%/b.txt", ""), false},
+		{"folder is no file", x("File", "%Dir%", ""), false},
+		{"folder", x("Folder", "%Dir%", ""), true},
+		{"file is no folder", x("Folder", "%Dir%/a.txt", ""), false},
+		{"date equals", x("File", file, date("equals", "20240506070809.000000+000")), true},
+		{"date in another zone", x("File", file, date("equals", "20240506080809.000000+060")), true},
+		{"date greater", x("File", file, date("greater", "20240506070808.000000+000")), true},
+		{"date less", x("File", file, date("less", "20240506070808.000000+000")), false},
+		{"missing is not notEquals", x("File", dir+"/none", date("notEquals", "20240506070808.000000+000")), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := &condition.Evaluator{Variables: environment(t, "Dir", dir), Files: condition.OS{}}
+			v, err := e.Evaluate(t.Context(), parse(t, c.xml))
+			require.NoError(t, err)
+			require.Equal(t, c.want, v.Holds, v.Reason)
+		})
+	}
+	require.Equal(t, -1, condition.CompareVersions("10.0.9", "10.0.19041"))
+	require.Equal(t, 0, condition.CompareVersions("10.0", "10.0.0.0"))
+	require.Equal(t, 1, condition.CompareVersions("6.10", "6.9.9.9"))
+}
+
+// TS-96.
+func TestComputerRules(t *testing.T) {
+	env := environment(t, "_SMSTSMake", "Acme Inc", "_SMSTSModel", "Box 12", "_SMSTSMacAddresses", "52:54:00:AA:BB:CC,02:00:00:00:00:01", "_SMSTSSerialNumber", "S1")
+	for _, c := range []struct {
+		name, xml string
+		want      bool
+	}{
+		{"make and model", `<expression type="SMS_TaskSequence_MakeModelConditionExpression"><variable name="Make">acme*</variable><variable name="Model">Box ??</variable></expression>`, true},
+		{"other model", `<expression type="SMS_TaskSequence_MakeModelConditionExpression"><variable name="Make">acme*</variable><variable name="Model">Box ?</variable></expression>`, false},
+		{"mac", `<expression type="SMS_TaskSequence_ComputerConditionExpression"><variable name="AssetTag"></variable><variable name="MACAddress">02-00-00-00-00-01</variable></expression>`, true},
+		{"nothing given", `<expression type="SMS_TaskSequence_ComputerConditionExpression"><variable name="AssetTag"></variable></expression>`, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v, err := (&condition.Evaluator{Variables: env}).Evaluate(t.Context(), parse(t, c.xml))
+			require.NoError(t, err)
+			require.Equal(t, c.want, v.Holds, v.Reason)
+		})
+	}
+}
+
+func FuzzLike(f *testing.F) {
+	f.Add("Alpha", "a*")
+	f.Add("aaaaaaaaaaaaaaaaaaaaaa", "*a*a*a*a*a*b")
+	f.Fuzz(func(t *testing.T, value, pattern string) {
+		condition.Like(value, pattern)
+		require.True(t, condition.Like(value, "*"))
+		require.Equal(t, -condition.Compare(value, pattern), condition.Compare(pattern, value))
+	})
+}
+
+func FuzzCondition(f *testing.F) {
+	f.Add(test("A", "equals", "1"))
+	f.Add(`<operator type="not"><operator type="or"/></operator>`)
+	f.Fuzz(func(t *testing.T, xml string) {
+		s, err := sequence.Parse([]byte(`<sequence version="3.10"><group name="g"><condition>` + xml + `</condition></group></sequence>`))
+		if err != nil {
+			return
+		}
+		for _, n := range s.All() {
+			_, _ = (&condition.Evaluator{Variables: variable.New()}).Evaluate(t.Context(), n.Condition)
+		}
+	})
+}

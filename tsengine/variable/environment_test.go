@@ -1,0 +1,134 @@
+package variable_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bootyard/bootyard/tsengine/variable"
+)
+
+func TestScopes(t *testing.T) {
+	e := variable.New()
+	require.NoError(t, e.Assign(variable.Assignment{Name: "Site", Value: "North"}))
+	e.EnterStep([]variable.Assignment{{Name: "SITE", Value: "default"}, {Name: "Only", Value: "here"}, {Name: "_SMSTSRunCommandLineAsUser", Value: "false"}})
+	require.Equal(t, "North", e.Value("site"), "a global beats the step's default (TS-84)")
+	require.Equal(t, "here", e.Value("only"))
+	require.Equal(t, "false", e.Value("_SMSTSRunCommandLineAsUser")) // the exception of TS-88
+	e.LeaveStep()
+	_, set := e.Lookup("Only")
+	require.False(t, set, "TS-34")
+	require.NoError(t, e.Assign(variable.Assignment{Name: "site", Value: "South"}))
+	require.Equal(t, []variable.Assignment{{Name: "Site", Value: "South"}}, e.List(), "the first setter's spelling is kept (TS-80)")
+	require.NoError(t, e.Assign(variable.Assignment{Name: "Site"}))
+	_, set = e.Lookup("Site")
+	require.False(t, set, "the empty value deletes (TS-86)")
+}
+
+func TestNames(t *testing.T) {
+	e := variable.New()
+	for _, bad := range []string{"", " ", "1abc", "-x", "a b", "a.b", "ä", strings.Repeat("a", 257)} {
+		require.ErrorIs(t, e.Assign(variable.Assignment{Name: bad, Value: "x"}), variable.ErrName, bad)
+	}
+	require.ErrorIs(t, e.Assign(variable.Assignment{Name: "_SMSTSType", Value: "x"}), variable.ErrReadOnly) // TS-88
+	require.NoError(t, e.Assign(variable.Assignment{Name: " a-b_1 ", Value: "x"}))
+	require.Equal(t, "x", e.Value("A-B_1"))
+	require.Len(t, e.Load("device", []variable.Assignment{{Name: "ok", Value: "1"}, {Name: "_no", Value: "1"}, {Name: "ask", Value: ""}}), 1)
+	big := strings.Repeat("x", 20<<20)
+	require.NoError(t, e.Set("big1", big))
+	require.ErrorIs(t, e.Set("big2", big), variable.ErrTooLarge) // TS-81
+	require.NoError(t, e.Set("big1", ""))
+	require.NoError(t, e.Set("big2", big))
+}
+
+// TS-91.
+func TestExpand(t *testing.T) {
+	e := variable.New()
+	require.NoError(t, e.Set("Name", "value"))
+	require.NoError(t, e.Set("A-b_1", "dash"))
+	require.NoError(t, e.Set("Loop", "%Name%"))
+	for in, want := range map[string]string{
+		"":                         "",
+		"plain":                    "plain",
+		"%Name%":                   "value",
+		"a%NAME%b":                 "avalueb",
+		"%A-b_1%":                  "dash",
+		"%Gone%":                   "%Gone%",
+		"%Gone%Name%":              "%Gonevalue",
+		"100% of %Name%":           "100% of value",
+		"%%":                       "%%",
+		"%%Name%%":                 "%value%",
+		"%Loop%":                   "%Name%", // one pass
+		"%Na me%":                  "%Na me%",
+		"%":                        "%",
+		"%Name":                    "%Name",
+		"LIKE '%Latitude%' %Name%": "LIKE '%Latitude%' value",
+		"% Name%":                  "% Name%",
+	} {
+		require.Equal(t, want, e.Expand(in), in)
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	e := variable.New()
+	require.NoError(t, e.Assign(variable.Assignment{Name: "Token", Value: "s3cr3t-token", Secret: true}))
+	require.NoError(t, e.Assign(variable.Assignment{Name: "OSDJoinPassword", Value: "hunter22"}))
+	require.NoError(t, e.Assign(variable.Assignment{Name: "Carrier", Value: "user:s3cr3t-token@host"}))
+	for _, a := range e.List() {
+		require.True(t, a.Secret, a.Name)
+		require.Equal(t, variable.Mask, a.Value)
+	}
+	require.Equal(t, "join ******** with ********", e.Mask("join s3cr3t-token with hunter22"))
+	expanded, secret := e.ExpandSecret("x %Token%")
+	require.True(t, secret)
+	require.Equal(t, "x s3cr3t-token", expanded)
+	require.Equal(t, "x ********", e.ExpandMasked("x %Token%"))
+	// A changed or deleted secret is still one.
+	require.NoError(t, e.Assign(variable.Assignment{Name: "Token", Value: "newer-token"}))
+	require.NoError(t, e.Assign(variable.Assignment{Name: "OSDJoinPassword"}))
+	require.Equal(t, "******** ******** ********", e.Mask("s3cr3t-token hunter22 newer-token"))
+	require.True(t, e.Secret("token"))
+	require.True(t, variable.IsSecretName("SMSTSRunCommandLineUserPassword"))
+	require.False(t, variable.IsSecretName("OSDRandomAdminPassword"))
+}
+
+func TestSnapshot(t *testing.T) {
+	e := variable.New()
+	require.NoError(t, e.Set("Plain", "p"))
+	require.NoError(t, e.SetSecret("Hidden", "very-secret"))
+	sealed := 0
+	seal := func(b []byte) ([]byte, error) { sealed++; return bytes.ToUpper(b), nil }
+	entries, err := e.Snapshot(seal)
+	require.NoError(t, err)
+	_, err = e.Snapshot(seal)
+	require.NoError(t, err)
+	require.Equal(t, 1, sealed, "each value is sealed once")
+	text, err := json.Marshal(entries)
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "very-secret")
+
+	other := variable.New()
+	require.NoError(t, other.Restore(entries, func(b []byte) ([]byte, error) { return bytes.ToLower(b), nil }))
+	require.Equal(t, "very-secret", other.Value("Hidden"))
+	require.Equal(t, "p", other.Value("plain"))
+	require.Equal(t, variable.Mask, other.Mask("very-secret"))
+	broken := errors.New("broken")
+	require.ErrorIs(t, other.Restore(entries, func([]byte) ([]byte, error) { return nil, broken }), broken)
+	require.Equal(t, "p", other.Value("plain"))
+	_, err = variable.New().Snapshot(nil)
+	require.NoError(t, err)
+}
+
+func FuzzExpand(f *testing.F) {
+	f.Add("%Name% %%Name%% 100%")
+	f.Fuzz(func(t *testing.T, text string) {
+		e := variable.New()
+		require.Equal(t, text, e.Expand(text), "nothing is defined, nothing changes")
+		require.NoError(t, e.SetSecret("Name", "quite secret"))
+		require.Equal(t, strings.Contains(e.ExpandMasked(text), "quite secret"), false)
+	})
+}
