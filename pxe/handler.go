@@ -163,6 +163,7 @@ func (s *Server) identify(r *http.Request, m *Machine) error {
 func (s *Server) serveScript(w http.ResponseWriter, r *http.Request, kind string, m Machine, try int, render func(Machine, script.Plan) ([]byte, error)) {
 	start := time.Now()
 	e := Event{Time: s.cfg.Now(), Protocol: "http", Message: kind}
+	s.log.Debug("boot script asked", "path", r.URL.Path, "client", r.RemoteAddr)
 	err := s.identify(r, &m)
 	e.Machine = m
 	plan := script.Plan{Kind: script.Local, UEFI: m.Firmware == UEFI, Try: try}

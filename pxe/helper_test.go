@@ -109,7 +109,11 @@ func runHelper(text string) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/boot/", s.Handler())
-	mux.Handle("/files/", http.StripPrefix("/files/", http.FileServer(http.Dir(cfg.Files))))
+	files := http.StripPrefix("/files/", http.FileServer(http.Dir(cfg.Files)))
+	mux.HandleFunc("/files/", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println("HELPER asked", r.RequestURI)
+		files.ServeHTTP(w, r)
+	})
 	hs := &http.Server{Addr: fmt.Sprintf("10.77.0.1:%d", cfg.Port), Handler: pxe.CleanPath(mux), ReadHeaderTimeout: 10 * time.Second}
 	go func() { <-ctx.Done(); _ = hs.Close() }()
 	go func() {
