@@ -1,0 +1,235 @@
+package site
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/bootyard/bootyard/internal/store"
+	"github.com/bootyard/bootyard/internal/wire"
+)
+
+// Packages lists all packages and OS images.
+func (s *Service) Packages(ctx context.Context) (list []wire.Package, err error) {
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
+		list, err = tx.Packages()
+		return err
+	})
+	return list, err
+}
+
+// Package returns one package record.
+func (s *Service) Package(ctx context.Context, id string) (p wire.Package, err error) {
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
+		p, err = tx.Package(id)
+		return orMissing(err, "package", fmt.Sprintf("no package has the id %q", printable(id, 40)), "see `bootyard package list`")
+	})
+	return p, err
+}
+
+// ImportPackage stores the files below dir as a new package, or as the next
+// version of p.ID when that exists (DOP-22). The record appears only after the
+// content library holds all bytes, so nobody is told of content that is not
+// there.
+func (s *Service) ImportPackage(ctx context.Context, p wire.Package, dir string) (wire.Package, error) {
+	if s.Content == nil {
+		return p, errors.New("this appliance has no content library")
+	}
+	name := printable(p.Name, 255)
+	err := s.Store.Update(ctx, func(tx *store.Tx) error {
+		old, err := tx.Package(p.ID)
+		if err == nil {
+			name = cmp.Or(name, old.Name)
+			p.Created, p.Kind = old.Created, cmp.Or(p.Kind, old.Kind)
+			return nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if _, err := tx.Sequence(p.ID); err == nil {
+			return refusal(409, "TRM-4", "id", p.ID+" is the id of a task sequence", "leave the id out")
+		}
+		p.ID, err = s.takeID(tx, p.ID, p.ID != "")
+		return err
+	})
+	if err != nil {
+		return p, err
+	}
+	if name == "" {
+		return p, invalid("", "name", "a package needs a name", "give one")
+	}
+	m, err := s.Content.Import(ctx, p.ID, dir)
+	if err != nil {
+		return p, fmt.Errorf("store content of %s: %w", p.ID, err)
+	}
+	now := s.Now().UTC()
+	p.Name, p.Version, p.Updated, p.Files, p.Size = name, m.Version, now, len(m.Files), m.TotalSize
+	p.Kind = cmp.Or(p.Kind, "package")
+	if p.Created.IsZero() {
+		p.Created = now
+	}
+	err = s.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.PutPackage(p); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, wire.StatusMessage{Text: fmt.Sprintf("package %s %q version %d stored: %d files, %d bytes", p.ID, p.Name, p.Version, p.Files, p.Size)})
+	})
+	s.feed.bump()
+	return p, err
+}
+
+// DeletePackage removes the record of a package. Sequences that refer to it
+// become invalid (TSV-2); the answer of a dry look is in their validity.
+func (s *Service) DeletePackage(ctx context.Context, id string) error {
+	err := s.Store.Update(ctx, func(tx *store.Tx) error {
+		p, err := tx.Package(id)
+		if err != nil {
+			return orMissing(err, "package", fmt.Sprintf("no package has the id %q", printable(id, 40)), "see `bootyard package list`")
+		}
+		if err := tx.DeletePackage(id); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, wire.StatusMessage{Text: fmt.Sprintf("package %s %q deleted", p.ID, p.Name)})
+	})
+	s.feed.bump()
+	return err
+}
+
+// ContentLocations answers where an agent gets a package. The device must have
+// an active run, or a deployment, that needs it: nothing a machine may not have
+// can be fetched by guessing a name.
+func (s *Service) ContentLocations(ctx context.Context, who Session, id string) (wire.ContentLocations, error) {
+	if s.Content == nil {
+		return wire.ContentLocations{}, errors.New("this appliance has no content library")
+	}
+	var p wire.Package
+	err := s.Store.View(ctx, func(tx *store.Tx) error {
+		ok, err := s.mayHave(tx, who, id)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return missing("package", "no deployment of this machine needs that package", "deploy a task sequence that refers to it")
+		}
+		p, err = tx.Package(id)
+		return orMissing(err, "package", "package "+id+" does not exist any more", "restore it or correct the task sequence")
+	})
+	if err != nil {
+		return wire.ContentLocations{}, err
+	}
+	m, err := s.Content.Manifest(ctx, p.ID, p.Version)
+	if err != nil {
+		return wire.ContentLocations{}, fmt.Errorf("manifest of %s version %d: %w", p.ID, p.Version, err)
+	}
+	m.Name = p.Name
+	sources, err := s.Content.Sources(ctx, m)
+	return wire.ContentLocations{Manifest: m, Sources: sources}, err
+}
+
+func (s *Service) mayHave(tx *store.Tx, who Session, id string) (bool, error) {
+	needs := func(seq wire.Sequence) bool { return needsPackage(tx, seq, id, 0) }
+	if run, err := tx.ActiveRun(who.Device); err == nil {
+		if seq, err := tx.Sequence(run.Sequence); err == nil && needs(seq) {
+			return true, nil
+		}
+	}
+	f, err := s.facts(tx, Asker{Device: who.Device, Environment: who.Environment, Stage: wire.StageAgent})
+	if err != nil {
+		return false, err
+	}
+	for _, c := range f.Candidates {
+		if needs(c.Sequence) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func needsPackage(tx *store.Tx, seq wire.Sequence, id string, depth int) bool {
+	if depth > 10 {
+		return false
+	}
+	for _, r := range seq.References {
+		if r.ID == id && r.Kind != "sequence" {
+			return true
+		}
+		if r.Kind == "sequence" {
+			if child, err := tx.Sequence(r.ID); err == nil && needsPackage(tx, child, id, depth+1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// packagesOf lists the packages of a sequence and its children (TSV-4), each once.
+func packagesOf(tx *store.Tx, seq wire.Sequence) []string {
+	list, seen := []string{}, map[string]bool{}
+	var walk func(wire.Sequence)
+	walk = func(seq wire.Sequence) {
+		for _, r := range seq.References {
+			if seen[r.ID] {
+				continue
+			}
+			seen[r.ID] = true
+			if r.Kind != "sequence" {
+				list = append(list, r.ID)
+			} else if child, err := tx.Sequence(r.ID); err == nil {
+				walk(child)
+			}
+		}
+	}
+	walk(seq)
+	return list
+}
+
+// BootImages lists all boot images.
+func (s *Service) BootImages(ctx context.Context) (list []wire.BootImage, err error) {
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
+		list, err = tx.BootImages()
+		return err
+	})
+	return list, err
+}
+
+// BootImage returns one boot image by id.
+func (s *Service) BootImage(ctx context.Context, id string) (b wire.BootImage, err error) {
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
+		b, err = tx.BootImage(id)
+		return orMissing(err, "bootImage", fmt.Sprintf("no boot image has the id %q", printable(id, 40)), "see `bootyard image boot list`")
+	})
+	return b, err
+}
+
+// PutBootImage registers a boot image or changes one. Whoever calls it has
+// looked at the files; Ready says that they are there.
+func (s *Service) PutBootImage(ctx context.Context, b wire.BootImage) (wire.BootImage, error) {
+	if b.Arch == "" || b.Dir == "" || b.Kernel == "" || b.Initrd == "" {
+		return b, invalid("PXE-6", "bootImage", "a boot image needs an architecture, a folder, a kernel and an initrd", "build it with `bootyard image boot build`")
+	}
+	err := s.Store.Update(ctx, func(tx *store.Tx) error {
+		old, err := tx.BootImage(b.ID)
+		switch {
+		case err == nil:
+			b.Created, b.Name = old.Created, cmp.Or(b.Name, old.Name)
+		case errors.Is(err, store.ErrNotFound):
+			if _, err := tx.Sequence(b.ID); err == nil {
+				return refusal(409, "TRM-4", "id", b.ID+" is the id of a task sequence", "leave the id out")
+			}
+			if b.ID, err = s.takeID(tx, b.ID, b.ID != ""); err != nil {
+				return err
+			}
+			b.Created = s.Now().UTC()
+		default:
+			return err
+		}
+		b.Name = cmp.Or(printable(b.Name, 255), "Boot image "+b.Arch)
+		if err := tx.PutBootImage(b); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, wire.StatusMessage{Text: fmt.Sprintf("boot image %s %q for %s registered", b.ID, b.Name, b.Arch)})
+	})
+	s.feed.bump()
+	return b, err
+}
