@@ -80,7 +80,7 @@ func (e *Engine) stepEnded(ctx context.Context, i int, out step.Outcome) (*Resul
 	n := in.node
 	succeeded := out.Err == nil && slices.Contains(n.SuccessCodes, out.Code)
 	e.stepsDone++
-	e.last = LastAction{Name: n.Name, Code: out.Code, Succeeded: succeeded}
+	e.last = LastAction{Name: e.variables.Mask(n.Name), Code: out.Code, Succeeded: succeeded}
 	err := errors.Join(
 		e.variables.Set("_SMSTSLastActionName", n.Name),
 		e.variables.Set("_SMSTSLastActionRetCode", strconv.FormatUint(uint64(out.Code), 10)),

@@ -56,7 +56,7 @@ func (e *Environment) Assign(a Assignment) error {
 	if err := CheckUserName(a.Name); err != nil {
 		return err
 	}
-	return e.put(a)
+	return e.put(a, true)
 }
 
 // Set sets a global variable on behalf of the engine or a step's documented output; names that begin with _ are
@@ -65,7 +65,7 @@ func (e *Environment) Set(name, value string) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
-	return e.put(Assignment{Name: name, Value: value})
+	return e.put(Assignment{Name: name, Value: value}, false)
 }
 
 // SetSecret is Set for a value that must never be shown.
@@ -73,10 +73,12 @@ func (e *Environment) SetSecret(name, value string) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
-	return e.put(Assignment{Name: name, Value: value, Secret: true})
+	return e.put(Assignment{Name: name, Value: value, Secret: true}, false)
 }
 
-func (e *Environment) put(a Assignment) error {
+// put sets or deletes. A user's secret stays one until it is deleted and defined again (TS-93); for the engine's own
+// variables, such as the name of the running step, each value counts for itself.
+func (e *Environment) put(a Assignment, sticky bool) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	k := key(a.Name)
@@ -88,7 +90,7 @@ func (e *Environment) put(a Assignment) error {
 		}
 		return nil
 	}
-	if had && old.value == a.Value && (old.secret || !a.Secret) {
+	if had && old.value == a.Value && old.secret == (a.Secret || IsSecretName(a.Name)) {
 		return nil
 	}
 	next := entry{name: strings.Trim(a.Name, " "), value: a.Value}
@@ -102,11 +104,12 @@ func (e *Environment) put(a Assignment) error {
 	if size > MaxTotal {
 		return fmt.Errorf("%s: %w", next.name, ErrTooLarge)
 	}
-	// A value that carries a secret is one; and a secret stays one until it is deleted and defined again (TS-93).
-	next.secret = a.Secret || IsSecretName(next.name) || had && old.secret || e.secrets.within(a.Value)
-	if next.secret {
+	if next.secret = a.Secret || IsSecretName(next.name) || sticky && had && old.secret; next.secret {
 		e.secrets.add(a.Value)
 	}
+	// A value that carries a secret is kept like one. What is masked in texts is the secret in it, not the whole, which
+	// may hold ordinary words.
+	next.secret = next.secret || e.secrets.within(a.Value)
 	e.global[k], e.bytes = next, size
 	return nil
 }
