@@ -71,6 +71,7 @@ type Queue struct {
 type delayed struct {
 	job     Job
 	attempt int
+	sent    bool // this attempt is already on the wire
 }
 
 // NewQueue makes a queue; report gets every packet and must not block for long.
@@ -80,14 +81,20 @@ func NewQueue(s Settings, t Transmitter, report func(Result)) *Queue {
 
 // Submit takes a job or returns ErrFull. The first packet goes out at once when
 // a thread is free.
-func (q *Queue) Submit(j Job) error {
+func (q *Queue) Submit(j Job) error { return q.put(delayed{job: j, attempt: 1}) }
+
+// Repeat takes a job whose first packet the caller has sent itself, and sends
+// the others after the delay.
+func (q *Queue) Repeat(j Job) error { return q.put(delayed{job: j, attempt: 1, sent: true}) }
+
+func (q *Queue) put(d delayed) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.pending >= maxQueue {
 		return ErrFull
 	}
 	q.pending++
-	q.jobs <- delayed{job: j, attempt: 1} // has room: pending counts what is in it
+	q.jobs <- d // has room: pending counts what is in it
 	return nil
 }
 
@@ -107,9 +114,12 @@ func (q *Queue) work(ctx context.Context, g *errgroup.Group) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case d := <-q.jobs:
-			if err := q.wake(ctx, d); err != nil {
-				return err
+			if !d.sent {
+				if err := q.wake(ctx, d); err != nil {
+					return err
+				}
 			}
+			d.sent = false
 			if d.attempt >= q.settings.Retries {
 				q.done()
 				continue

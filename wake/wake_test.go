@@ -126,6 +126,21 @@ func TestEachTargetGetsItsRetriesWithTheDelay(t *testing.T) {
 	})
 }
 
+func TestRepeatLeavesOutTheFirstPacket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		rec := &recorder{}
+		q := wake.NewQueue(wake.DefaultSettings(), transmitter{}, rec.report)
+		require.NoError(t, q.Repeat(wake.Job{MACs: []net.HardwareAddr{mac(t, "52:54:00:12:34:56")}}))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		require.ErrorIs(t, q.Run(ctx), context.DeadlineExceeded)
+		require.Len(t, rec.at, 2)
+		require.Equal(t, time.Minute, rec.at[0].Sub(start))
+		require.Equal(t, 2*time.Minute, rec.at[1].Sub(start))
+	})
+}
+
 func TestPauseAfterManyPackets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
