@@ -66,7 +66,7 @@ type Config struct {
 	// (KEEP=1, `bootyard lab up`). Only Down ends them.
 	Persist bool
 	// Logger receives what the lab does. Nil: nothing is logged.
-	Logger *slog.Logger
+	Logger *slog.Logger `json:"-"`
 }
 
 // Lab is an isolated network that is up. Its methods may be called from several

@@ -94,7 +94,7 @@ func TestBIOSMachineBootsFromTheNetwork(t *testing.T) {
 	ctx := within(t, 3*time.Minute)
 	root := t.TempDir()
 	require.NoError(t, os.Chmod(filepath.Dir(root), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(root, "hello.ipxe"), []byte("#!ipxe\necho this is the lab\nreboot\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "hello.ipxe"), []byte("#!ipxe\necho this is the lab\nsleep 2\nreboot\n"), 0o644))
 	d, err := l.Server().Daemon(ctx, filepath.Join(t.TempDir(), "dnsmasq.log"), "dnsmasq", "--no-daemon", "--conf-file=/dev/null",
 		"--user=root", "--port=0", "--no-ping", "--leasefile-ro", "--interface="+lab.HostInterface, "--dhcp-range=10.77.0.100,10.77.0.200",
 		"--enable-tftp", "--tftp-root="+root, "--dhcp-boot=hello.ipxe")
@@ -141,4 +141,26 @@ func TestMagicPacketWakes(t *testing.T) {
 	assert.Equal(t, l.Server().MAC(), wake.Source.String())
 	_, err = m.WaitConsole(ctx, `SeaBIOS`)
 	require.NoError(t, err)
+}
+
+func TestProbeAccelRemembersItsAnswer(t *testing.T) {
+	needVM(t)
+	dir := t.TempDir()
+	accel, why, err := lab.ProbeAccel(within(t, time.Minute), dir)
+	require.NoError(t, err)
+	t.Logf("%s: %s", accel, why)
+	assert.Contains(t, []string{"kvm", "tcg"}, accel)
+	assert.NotEmpty(t, why)
+
+	if _, err := os.Stat("/dev/kvm"); err != nil {
+		return
+	}
+	// The second answer comes from the file: what is written there counts.
+	file := filepath.Join(dir, "accel.json")
+	raw, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, bytes.Replace(raw, []byte(`"Why":"`), []byte(`"Why":"noted: `), 1), 0o600))
+	_, again, err := lab.ProbeAccel(within(t, time.Second), dir)
+	require.NoError(t, err)
+	assert.Equal(t, "noted: "+why, again)
 }
