@@ -193,6 +193,15 @@ func TestSchedules(t *testing.T) {
 			},
 			state: evaluate.StateDue, due: true, since: "2026-01-20 08:00Z", rule: "SCH-12",
 		},
+		"SCH-12 a sign-in before it was available does not count": {
+			change: func(t *testing.T, in *evaluate.Input) {
+				in.Deployment.Assignments = []evaluate.Assignment{{Kind: evaluate.LogOn}}
+				in.Events = []evaluate.Event{{Kind: evaluate.LogOn, At: at(t, "2026-01-20 07:59Z")}}
+				m := local(t, "2026-01-20 09:00")
+				in.Deployment.Available = &m
+			},
+			state: evaluate.StateWaiting,
+		},
 		"SCH-12 sign-off after the run for the last one": {
 			change: func(t *testing.T, in *evaluate.Input) {
 				in.Deployment.Assignments = []evaluate.Assignment{{Kind: evaluate.LogOff}}
@@ -232,6 +241,21 @@ func TestSchedules(t *testing.T) {
 				in.Deployment.Assignments[0].Start = local(t, "2025-06-01 10:00")
 			},
 			state: evaluate.StateDue, due: true, since: "2026-01-10 00:00Z",
+		},
+		"SCH-13 available and deadline had passed at creation": {
+			change: func(t *testing.T, in *evaluate.Input) {
+				in.Deployment.Assignments[0].Start = local(t, "2025-06-01 10:00")
+				m := local(t, "2025-05-01 10:00")
+				in.Deployment.Available = &m
+			},
+			state: evaluate.StateDue, due: true, since: "2026-01-10 00:00Z",
+		},
+		"another deployment's run is under way": {
+			change: func(t *testing.T, in *evaluate.Input) {
+				in.History = []evaluate.RunRecord{ran(t, *in, "2026-01-20 08:00Z", "", false)}
+				in.History[0].Deployment = "BYD20009"
+			},
+			state: evaluate.StateDue, due: true,
 		},
 		"SCH-13 occurrences from before creation were not missed": {
 			change: func(t *testing.T, in *evaluate.Input) {
