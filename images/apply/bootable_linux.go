@@ -48,6 +48,10 @@ func MakeBootable(ctx context.Context, t Target) (warnings []string, err error) 
 	if err != nil {
 		return nil, fail(err)
 	}
+	// An image that never had a loader has no folder for the menu yet.
+	if err := root.MkdirAll(path.Dir(rel(tools.config)), 0o755); err != nil {
+		return nil, fail(err)
+	}
 	err = inChroot(ctx, t, func(c *chroot) error {
 		warnings, err = tools.install(ctx, c, t)
 		return err
