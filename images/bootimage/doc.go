@@ -16,7 +16,8 @@
 //
 // /init mounts /proc, /sys, /dev, /dev/pts, /dev/shm, /run, /tmp and, on UEFI,
 // /sys/firmware/efi/efivars; loads the modules of all hardware (and of hardware
-// that appears later); sets lo up; prints on every console
+// that appears later); sets the links of all interfaces up; prints on every
+// console
 //
 //	bootyard: boot environment up (Linux <release>, <uptime> s)
 //
@@ -29,7 +30,7 @@
 //   - End: exit code 0 restarts the machine at once (after sync). Any other code
 //     leaves the screen as it is and puts a shell on every console; there is no
 //     restart. An agent that restarts or powers off by itself does not return.
-//   - Network: interfaces are down and without an address, their drivers loaded.
+//   - Network: interfaces are up and without an address.
 //     To get and keep a lease run, for as long as the lease is wanted,
 //     "udhcpc -f -i <interface> -x hostname:<name>"; its script
 //     (/usr/share/udhcpc/default.script) sets address, routes and

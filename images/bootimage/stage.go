@@ -159,7 +159,7 @@ func (s *stager) applets(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	have := map[string]bool{"linuxrc": true, "init": true, "dpkg": true, "dpkg-deb": true, "busybox": true}
+	have := map[string]bool{"sh": true, "linuxrc": true, "init": true, "dpkg": true, "dpkg-deb": true, "busybox": true}
 	for p := range s.out {
 		have[path.Base(p)] = true
 	}
@@ -185,6 +185,8 @@ func (s *stager) skeleton() error {
 	// the kernel opens /dev/console before devtmpfs is there
 	s.out.device("dev/console", 0o600, 5, 1)
 	s.out.device("dev/null", 0o666, 1, 3)
+	s.out.link("usr/bin/sh", "dash")
+	s.out.link("etc/udhcpc/default.script", "/usr/share/udhcpc/default.script") // where Debian's udhcpc looks
 	s.out.link("var/run", "/run")
 	s.out.link("etc/mtab", "/proc/self/mounts")
 	s.out.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n", 0o644)
