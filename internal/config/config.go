@@ -79,11 +79,11 @@ type TFTP struct {
 
 // PXE holds the settings of PXE-1 to PXE-5.
 type PXE struct {
-	UnknownComputers bool          `yaml:"unknown_computers"` // default false
+	UnknownComputers *bool         `yaml:"unknown_computers"` // applied at every start when given; else 'bootyard settings' decides, at first false
 	ResponseDelay    time.Duration `yaml:"response_delay"`    // default 0
 	Exclude          []string      `yaml:"exclude"`           // MACs that never get an answer (PXE-4)
 	MenuTimeout      time.Duration `yaml:"menu_timeout"`      // default 30s; then the local disk (PXE-20)
-	FinalBoot        string        `yaml:"final_boot"`        // disk or network: boot order after a deployment; default disk
+	FinalBoot        string        `yaml:"final_boot"`        // disk or network: boot order after a deployment; applied at every start when given, at first disk
 }
 
 // Wake holds the tunables of WOL-8.
@@ -139,7 +139,6 @@ func (c *Config) complete() {
 	setDefault(&c.DHCP.Lease, 12*time.Hour)
 	setDefault(&c.TFTP.Listen, ":69")
 	setDefault(&c.PXE.MenuTimeout, 30*time.Second)
-	setDefault(&c.PXE.FinalBoot, "disk")
 	setDefault(&c.Wake.Port, 9)
 	setDefault(&c.Wake.Retries, 3)
 	setDefault(&c.Wake.Delay, time.Minute)
@@ -196,7 +195,7 @@ func (c *Config) check() error {
 			bad("pxe.exclude", "%q is not a MAC like 01:23:45:67:89:ab", m)
 		}
 	}
-	if c.PXE.FinalBoot != "disk" && c.PXE.FinalBoot != "network" {
+	if c.PXE.FinalBoot != "" && c.PXE.FinalBoot != "disk" && c.PXE.FinalBoot != "network" {
 		bad("pxe.final_boot", "%q is not disk or network", c.PXE.FinalBoot)
 	}
 	for key, raw := range map[string]string{"http.url": c.HTTP.URL, "https.url": c.HTTPS.URL} {

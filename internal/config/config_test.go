@@ -13,7 +13,7 @@ func TestThreeLinesAreEnoughAndMeanProxyMode(t *testing.T) {
 	c, err := config.Parse([]byte("dhcp:\n  mode: proxy\n  interfaces: [eth0]\n"))
 	require.NoError(t, err)
 	require.Equal(t, config.DHCPProxy, c.DHCP.Mode)
-	require.False(t, c.PXE.UnknownComputers)
+	require.Nil(t, c.PXE.UnknownComputers)
 	require.Equal(t, "BYD", c.Site.Code)
 	require.Equal(t, ":80", c.HTTP.Listen)
 	require.True(t, c.Wake.Enabled)
