@@ -31,6 +31,9 @@ type rawSocket struct {
 }
 
 func openRaw(i *iface) (*rawSocket, error) {
+	if len(i.hw) != 6 {
+		return nil, errNoHardware
+	}
 	ifi := &net.Interface{Index: i.idx, Name: i.name, HardwareAddr: i.hw, MTU: 1500}
 	c, err := packet.Listen(ifi, packet.Raw, 0, nil) // protocol 0: nothing is received
 	if err != nil {
@@ -158,20 +161,35 @@ func parseARP(f []byte) (net.HardwareAddr, netip.Addr, bool) {
 	return slices.Clone(net.HardwareAddr(f[22:28])), a, ok
 }
 
-// clientFilter lets only IPv4 UDP to port 68 through, so that a busy network does not fill the socket.
-func clientFilter() ([]bpf.RawInstruction, error) {
+// openSniff opens a packet socket that gets a copy of what arrives for the DHCP server port.
+func openSniff(i *iface) (*packet.Conn, error) {
+	if len(i.hw) != 6 {
+		return nil, errNoHardware
+	}
+	filter, err := portFilter(serverPort)
+	if err != nil {
+		return nil, err
+	}
+	return packet.Listen(&net.Interface{Index: i.idx, Name: i.name, HardwareAddr: i.hw, MTU: 1500}, packet.Raw, etherIPv4,
+		&packet.Config{Filter: filter})
+}
+
+// portFilter lets only IPv4 UDP to one port through, so that a busy network does not fill the socket.
+func portFilter(port uint32) ([]bpf.RawInstruction, error) {
 	return bpf.Assemble([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: 12, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: etherIPv4, SkipTrue: 7},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: etherIPv4, SkipTrue: 6},
 		bpf.LoadAbsolute{Off: 23, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 17, SkipTrue: 5},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 17, SkipTrue: 4},
 		bpf.LoadMemShift{Off: 14},
 		bpf.LoadIndirect{Off: 16, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: clientPort, SkipTrue: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: port, SkipTrue: 1},
 		bpf.RetConstant{Val: 65535},
-		bpf.RetConstant{Val: 0},
 		bpf.RetConstant{Val: 0},
 	})
 }
 
-var errNoHardware = errors.New("interface has no Ethernet address")
+var (
+	errNoHardware = errors.New("interface has no Ethernet address")
+	errNoRaw      = errors.New("no packet socket")
+)

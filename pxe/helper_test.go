@@ -50,6 +50,7 @@ type helperConfig struct {
 	RA     bool
 	Args   string
 	Menu   bool
+	Relay  bool // a second subnet, 10.78.0.0/24, behind a relay
 }
 
 type fixedPolicy struct{ cfg helperConfig }
@@ -98,6 +99,10 @@ func runHelper(text string) error {
 	if cfg.Mode == pxe.ModeServer {
 		c.Pools = []pxe.Pool{{Prefix: netip.MustParsePrefix("10.77.0.0/24"),
 			Range: lease.Range{First: netip.MustParseAddr("10.77.0.100"), Last: netip.MustParseAddr("10.77.0.199")}}}
+		if cfg.Relay {
+			c.Pools = append(c.Pools, pxe.Pool{Prefix: netip.MustParsePrefix("10.78.0.0/24"), Router: netip.MustParseAddr("10.78.0.1"),
+				Range: lease.Range{First: netip.MustParseAddr("10.78.0.100"), Last: netip.MustParseAddr("10.78.0.199")}})
+		}
 		if c.Leases, err = lease.Open(cfg.Leases, nil); err != nil {
 			return err
 		}

@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"time"
 
+	"github.com/mdlayher/packet"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -28,10 +30,11 @@ type iface struct {
 	at   endpoint
 	pool Pool
 
-	dhcp *net.UDPConn // port 67
-	pxe  *net.UDPConn // port 4011, proxy mode
-	raw  *rawSocket   // nil without the right to open one: replies are broadcast then
-	arp  func(ctx context.Context, addr netip.Addr, not net.HardwareAddr) bool
+	dhcp  *net.UDPConn // port 67
+	pxe   *net.UDPConn // port 4011, proxy mode
+	sniff *packet.Conn // proxy mode: a copy of what arrives for port 67
+	raw   *rawSocket   // nil without the right to open one: replies are broadcast then
+	arp   func(ctx context.Context, addr netip.Addr, not net.HardwareAddr) bool
 }
 
 // inUse tells whether somebody other than the machine answers ARP for addr.
@@ -110,11 +113,14 @@ func (s *Server) serve(ctx context.Context, name string, ready func()) error {
 		if i.raw != nil {
 			i.raw.close()
 		}
+		if i.sniff != nil {
+			_ = i.sniff.Close()
+		}
 	}()
 	if err != nil {
 		return err
 	}
-	tftpConn, err := listenUDP(ctx, i.name, netip.AddrPortFrom(i.at.addr, tftpPort), exclusive)
+	tftpConn, err := listenUDP(ctx, i.name, netip.AddrPortFrom(i.at.addr, tftpPort))
 	if err != nil {
 		return fmt.Errorf("tftp on %s: %w; another TFTP server on this host must be stopped", name, err)
 	}
@@ -123,6 +129,9 @@ func (s *Server) serve(ctx context.Context, name string, ready func()) error {
 	g.Go(func() error { return s.tftp.Serve(ctx, tftpConn, i.at.addr) })
 	for _, c := range conns {
 		g.Go(func() error { return s.receive(ctx, i, c, c == i.pxe) })
+	}
+	if i.sniff != nil {
+		g.Go(func() error { return s.receiveRaw(ctx, i) })
 	}
 	if i.mode == ModeServer && s.cfg.RouterAdv {
 		g.Go(func() error {
@@ -138,6 +147,9 @@ func (s *Server) serve(ctx context.Context, name string, ready func()) error {
 		<-ctx.Done()
 		for _, c := range conns {
 			_ = c.SetReadDeadline(time.Unix(1, 0))
+		}
+		if i.sniff != nil {
+			_ = i.sniff.SetReadDeadline(time.Unix(1, 0))
 		}
 		return nil
 	})
@@ -189,8 +201,32 @@ func (s *Server) receive(ctx context.Context, i *iface, c *net.UDPConn, boot boo
 			continue
 		}
 		failed = 0
-		in := inbound{data: append([]byte(nil), buf[:n]...), from: netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), boot: boot, iface: i}
-		if s.cfg.Delay > 0 && i.mode == ModeProxy && !boot {
+		s.enqueue(inbound{data: append([]byte(nil), buf[:n]...), from: netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), boot: boot, iface: i})
+	}
+}
+
+// receiveRaw reads what arrives for port 67 in proxy mode.
+func (s *Server) receiveRaw(ctx context.Context, i *iface) error {
+	buf := make([]byte, 4096)
+	for failed := 0; ; {
+		n, _, err := i.sniff.ReadFrom(buf)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			if failed++; errors.Is(err, net.ErrClosed) || failed > 10 {
+				return fmt.Errorf("receive dhcp on %s: %w", i.name, err)
+			}
+			continue
+		}
+		failed = 0
+		src, _, payload, ok := parseUDPFrame(buf[:n])
+		via := slices.Clone(net.HardwareAddr(buf[6:12]))
+		if !ok || slices.Equal(via, i.hw) {
+			continue // a DHCP client of this host
+		}
+		in := inbound{data: append([]byte(nil), payload...), from: src, via: via, iface: i}
+		if s.cfg.Delay > 0 {
 			s.later(in)
 			continue
 		}

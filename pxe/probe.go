@@ -39,7 +39,7 @@ func findServer(ctx context.Context, i *iface, d time.Duration) (netip.Addr, err
 	if len(i.hw) != 6 {
 		return netip.Addr{}, errNoHardware
 	}
-	filter, err := clientFilter()
+	filter, err := portFilter(clientPort)
 	if err != nil {
 		return netip.Addr{}, err
 	}

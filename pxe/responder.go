@@ -16,7 +16,8 @@ import (
 type inbound struct {
 	data  []byte
 	from  netip.AddrPort
-	boot  bool // on port 4011
+	boot  bool             // on port 4011
+	via   net.HardwareAddr // proxy mode: the station that sent the frame: the client, a relay or a router
 	iface *iface
 }
 
@@ -36,7 +37,7 @@ type outbound struct {
 	data []byte
 	how  delivery
 	to   netip.AddrPort
-	mac  net.HardwareAddr // toHardware
+	mac  net.HardwareAddr // the station that the frame goes to: always in proxy mode, else with toHardware
 }
 
 // errIgnored is wrapped by every reason not to answer that is normal life and not worth a record.
@@ -189,7 +190,11 @@ func (q *query) send(r *dhcpv4.DHCPv4, answer string) (*outbound, error) {
 	default:
 		out.how, out.to, out.mac = toHardware, netip.AddrPortFrom(yiaddr, clientPort), q.m.MAC
 	}
+	if out.mac == nil {
+		out.mac = q.in.via
+	}
 	if out.how == toBroadcast {
+		out.mac = broadcastMAC
 		out.to = netip.AddrPortFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), clientPort)
 	}
 	return out, nil

@@ -11,27 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sharing says whether other programs may have the same port.
-type sharing int
-
-const (
-	exclusive sharing = iota
-	shared
-)
-
-// listenUDP opens a UDP socket that hears and sends on one interface only.
-func listenUDP(ctx context.Context, dev string, at netip.AddrPort, share sharing) (*net.UDPConn, error) {
+// listenUDP opens a UDP socket that hears and sends on one interface only. The port is not shared: a second server of the
+// same kind on this interface is an error that its operator must hear of.
+func listenUDP(ctx context.Context, dev string, at netip.AddrPort) (*net.UDPConn, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error {
 		var err error
 		set := func(fd uintptr) {
 			err = errors.Join(
 				unix.BindToDevice(int(fd), dev),
 				unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1))
-			if share == shared {
-				err = errors.Join(err,
-					unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
-					unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
-			}
 		}
 		return errors.Join(rc.Control(set), err)
 	}}
@@ -55,27 +43,23 @@ func (s *Server) open(ctx context.Context, i *iface) ([]*net.UDPConn, error) {
 	var err error
 	switch i.mode {
 	case ModeServer:
-		i.dhcp, err = listenUDP(ctx, i.name, netip.AddrPortFrom(netip.IPv4Unspecified(), serverPort), exclusive)
+		i.dhcp, err = listenUDP(ctx, i.name, netip.AddrPortFrom(netip.IPv4Unspecified(), serverPort))
 		if err != nil {
 			return nil, fmt.Errorf("dhcp server on %s: %w; stop the other DHCP server on this host or use dhcp.mode proxy", i.name, err)
 		}
 		conns = append(conns, i.dhcp)
 	case ModeProxy:
-		// Bound to the broadcast address, so that a DHCP server on this host goes on getting all unicast: of several
-		// sockets on one port the kernel gives a unicast packet to one only, a broadcast to each.
-		i.dhcp, err = listenUDP(ctx, i.name, netip.AddrPortFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), serverPort), shared)
+		// Port 67 may belong to a DHCP server on this host, and of several sockets on one port the kernel gives a
+		// unicast packet to one only: so the proxy looks on with a packet socket and takes nothing away.
+		i.sniff, err = openSniff(i)
 		if err != nil {
-			return nil, fmt.Errorf("dhcp proxy on %s, port 67: %w; it must be run as root", i.name, err)
+			return nil, fmt.Errorf("dhcp proxy on %s: open packet socket: %w; run as root or with CAP_NET_RAW", i.name, err)
 		}
-		conns = append(conns, i.dhcp)
-		i.pxe, err = listenUDP(ctx, i.name, netip.AddrPortFrom(i.at.addr, bootPort), exclusive)
+		i.pxe, err = listenUDP(ctx, i.name, netip.AddrPortFrom(i.at.addr, bootPort))
 		if err != nil {
 			return conns, fmt.Errorf("dhcp proxy on %s, port 4011: %w; stop the other PXE server on this host", i.name, err)
 		}
 		conns = append(conns, i.pxe)
-		if c := s.openRelayed(ctx, i); c != nil {
-			conns = append(conns, c)
-		}
 	default:
 		return nil, nil
 	}
@@ -88,30 +72,17 @@ func (s *Server) open(ctx context.Context, i *iface) ([]*net.UDPConn, error) {
 	return conns, nil
 }
 
-// openRelayed listens for what relays send to our address, unless a DHCP server on this host has the port.
-func (s *Server) openRelayed(ctx context.Context, i *iface) *net.UDPConn {
-	c, err := listenUDP(ctx, i.name, netip.AddrPortFrom(i.at.addr, serverPort), exclusive)
-	if err != nil {
-		s.log.Info("requests through relays go to the DHCP server on this host", "iface", i.name, "err", err)
-		return nil
-	}
-	// From now on a DHCP server that is started later may have the port too.
-	rc, err := c.SyscallConn()
-	if err == nil {
-		_ = rc.Control(func(fd uintptr) {
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
-		})
-	}
-	return c
-}
-
 // send sends a reply the way it must go.
 func (i *iface) send(o *outbound) error {
 	var err error
 	switch {
 	case o.how == toSource:
 		_, err = i.pxe.WriteToUDPAddrPort(o.data, o.to)
+	case i.mode == ModeProxy:
+		if i.raw == nil {
+			return errNoRaw
+		}
+		err = i.raw.unicast(o.data, o.to, o.mac)
 	case o.how == toHardware && i.raw != nil:
 		err = i.raw.unicast(o.data, o.to, o.mac)
 	case o.how == toHardware:
