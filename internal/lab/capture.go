@@ -84,7 +84,7 @@ func (l *Lab) Capture(ctx context.Context, opts CaptureOptions) (*Capture, error
 		return nil, err
 	}
 	c := &Capture{conn: conn, done: make(chan struct{})}
-	c.stop = closeAfter(conn, ctx, l.done)
+	c.stop = interruptAfter(conn, ctx, l.done)
 	go c.run(opts, out)
 	return c, nil
 }
@@ -92,15 +92,23 @@ func (l *Lab) Capture(ctx context.Context, opts CaptureOptions) (*Capture, error
 // Stop ends the capture and returns how many frames were kept.
 func (c *Capture) Stop() (int, error) {
 	c.stop()
-	_ = c.conn.Close()
+	interrupt(c.conn)
 	<-c.done
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.count, c.err
 }
 
+// Count returns how many frames were kept so far.
+func (c *Capture) Count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.count
+}
+
 func (c *Capture) run(opts CaptureOptions, out *pcapWriter) {
 	defer close(c.done)
+	defer func() { _ = c.conn.Close() }()
 	err := eachFrame(c.conn, func(f Frame) error {
 		if opts.Filter != nil && !opts.Filter(f) {
 			return nil
@@ -149,13 +157,13 @@ func (l *Lab) tap(device string) (*packet.Conn, error) {
 	return conn, nil
 }
 
-// eachFrame calls fn for every frame until the socket is closed (nil) or fn
+// eachFrame calls fn for every frame until interrupt (nil) or until fn
 // fails. fn must not keep the data.
 func eachFrame(conn *packet.Conn, fn func(Frame) error) error {
 	buf := make([]byte, snapLength)
 	for {
 		n, _, err := conn.ReadFrom(buf)
-		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil
 		}
 		if errors.Is(err, unix.ENETDOWN) {
@@ -173,11 +181,15 @@ func eachFrame(conn *packet.Conn, fn func(Frame) error) error {
 	}
 }
 
-// closeAfter closes conn when one of the contexts ends.
-func closeAfter(conn *packet.Conn, contexts ...context.Context) (stop func() bool) {
+// interrupt ends eachFrame. A deadline rather than Close, because that is the one
+// end which the packet library reports by a public error.
+func interrupt(conn *packet.Conn) { _ = conn.SetReadDeadline(time.Unix(1, 0)) }
+
+// interruptAfter interrupts conn when one of the contexts ends.
+func interruptAfter(conn *packet.Conn, contexts ...context.Context) (stop func() bool) {
 	var stops []func() bool
 	for _, ctx := range contexts {
-		stops = append(stops, context.AfterFunc(ctx, func() { _ = conn.Close() }))
+		stops = append(stops, context.AfterFunc(ctx, func() { interrupt(conn) }))
 	}
 	return func() bool {
 		for _, stop := range stops {

@@ -178,3 +178,28 @@ func TestDropLosesAboutTheFraction(t *testing.T) {
 	assert.Error(t, l.Drop(t.Context(), "client", "sideways", 0.5))
 	assert.Error(t, l.Drop(t.Context(), "client", lab.ToMachine, 1.5))
 }
+
+func TestCaptureSeesTheWireAndEnds(t *testing.T) {
+	needRoot(t)
+	l := up(t, config(t))
+	client, err := l.AddHost(t.Context(), "client", netip.MustParseAddr("10.77.0.9"))
+	require.NoError(t, err)
+	c, err := l.Capture(t.Context(), lab.CaptureOptions{
+		File:   filepath.Join(t.TempDir(), "udp.pcap"),
+		Filter: func(f lab.Frame) bool { return f.EtherType() == 0x0800 && f.Source().String() == client.MAC() },
+	})
+	require.NoError(t, err)
+	require.Equal(t, 3, exchange(t, client, l.Server(), 3))
+	// What has been delivered may still be in the capture's queue.
+	assert.Eventually(t, func() bool { return c.Count() == 3 }, 5*time.Second, 5*time.Millisecond)
+	n, err := c.Stop()
+	require.NoError(t, err)
+	assert.Equal(t, 3, n, "each frame once")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	s, err := l.Sleep(ctx, lab.MachineSpec{Name: "sleeper"}, nil)
+	require.NoError(t, err)
+	cancel()
+	_, _, err = s.Wait(t.Context())
+	require.ErrorIs(t, err, context.Canceled)
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -59,7 +60,7 @@ func (l *Lab) Sleep(ctx context.Context, spec MachineSpec, onWake func(Wake)) (*
 		return nil, err
 	}
 	s := &Sleeper{spec: spec, conn: conn, done: make(chan struct{})}
-	s.stop = closeAfter(conn, ctx, l.done)
+	s.stop = interruptAfter(conn, ctx, l.done)
 	go s.run(ctx, l, mac, onWake)
 	l.log.Info("machine sleeps", "lab", l.cfg.Name, "machine", spec.Name, "mac", spec.MAC)
 	return s, nil
@@ -67,7 +68,7 @@ func (l *Lab) Sleep(ctx context.Context, spec MachineSpec, onWake func(Wake)) (*
 
 func (s *Sleeper) run(ctx context.Context, l *Lab, mac net.HardwareAddr, onWake func(Wake)) {
 	defer close(s.done)
-	woken := fmt.Errorf("woken") // ends the loop
+	woken := errors.New("woken") // ends the loop
 	err := eachFrame(s.conn, func(f Frame) error {
 		if !wakes(f.Data, mac) {
 			return nil
@@ -77,7 +78,7 @@ func (s *Sleeper) run(ctx context.Context, l *Lab, mac net.HardwareAddr, onWake 
 	})
 	s.stop()
 	_ = s.conn.Close()
-	if err != woken {
+	if !errors.Is(err, woken) {
 		s.err = fmt.Errorf("machine %q was not woken: %w", s.spec.Name, firstError(err, context.Cause(ctx), context.Canceled))
 		return
 	}
@@ -103,7 +104,7 @@ func (s *Sleeper) Wait(ctx context.Context) (*Machine, Wake, error) {
 
 // Cancel ends the sleep; a machine that was woken already stays on.
 func (s *Sleeper) Cancel() {
-	_ = s.conn.Close()
+	interrupt(s.conn)
 	<-s.done
 }
 
