@@ -1,0 +1,52 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/bootyard/bootyard/internal/agent/link"
+	"github.com/bootyard/bootyard/internal/wire"
+)
+
+// Settings are agent.json of an installed agent. They hold no secrets.
+type Settings struct {
+	URL    string `json:"url"`
+	CASPKI string `json:"caSpki,omitempty"`
+	CAFile string `json:"caFile"`
+}
+
+// AgentFiles give what the agent in the applied operating system needs. Each call asks the appliance for a new token.
+type AgentFiles func(ctx context.Context) (InstalledAgent, error)
+
+// InstalledAgent is what Setup puts into an operating system.
+type InstalledAgent struct {
+	Binary string // this program
+	Config []byte // Settings
+	CA     []byte // PEM
+	Token  []byte // resume token; secret
+}
+
+// agentFiles prepares the hand-over of a run to an installed agent (TS-118a).
+func (a *BootAgent) agentFiles(run wire.Run) AgentFiles {
+	return func(ctx context.Context) (InstalledAgent, error) {
+		var token wire.ResumeToken
+		err := a.retry(ctx, "ask for the resume token", func(ctx context.Context) error {
+			return a.session.Do(ctx, http.MethodPost, link.Path(wire.PathResume, "run", run.ID), nil, &token)
+		})
+		if err != nil {
+			return InstalledAgent{}, err
+		}
+		config, err := json.MarshalIndent(Settings{URL: a.config.Boot.URL, CASPKI: a.config.Boot.CASPKI, CAFile: wire.SiteCAFile}, "", "  ")
+		if err != nil {
+			return InstalledAgent{}, err
+		}
+		binary, err := os.Executable()
+		if err != nil {
+			return InstalledAgent{}, fmt.Errorf("find this program: %w", err)
+		}
+		return InstalledAgent{Binary: binary, Config: config, CA: a.config.Boot.CAPEM, Token: []byte(token.Token)}, nil
+	}
+}

@@ -1,0 +1,76 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// Streams are where a command reads and writes.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+const usage = `bootyard-agent runs task sequences on the machine that is being deployed.
+
+  bootyard-agent winpe      in a boot environment: ask the appliance what to do, and do it
+  bootyard-agent service    in an installed system: go on with the run, then obey policy
+  bootyard-agent list       what can be installed on this machine, and what runs
+  bootyard-agent install DEPLOYMENT   start an offered task sequence
+  bootyard-agent status     the run in progress, or the last one
+  bootyard-agent version
+`
+
+// Execute runs one command and returns the exit code. It prints errors itself.
+func Execute(ctx context.Context, args []string, s Streams) int {
+	if len(args) == 0 {
+		fmt.Fprint(s.Err, usage)
+		return exitUsage
+	}
+	logger := slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: level(args[0])}))
+	switch args[0] {
+	case "winpe":
+		return winpe(ctx, s, logger)
+	case "version":
+		fmt.Fprintln(s.Out, version())
+		return exitOK
+	case "help", "-h", "--help":
+		fmt.Fprint(s.Out, usage)
+		return exitOK
+	}
+	fmt.Fprintf(s.Err, "bootyard-agent: command %q is unknown\n\n%s", args[0], usage)
+	return exitUsage
+}
+
+// level keeps the consoles of a boot environment for people: only what is wrong is logged there.
+func level(command string) slog.Level {
+	if command == "winpe" {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// version is what the build knows of itself.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" && len(setting.Value) >= 12 {
+			v += " " + setting.Value[:12]
+		}
+	}
+	return v
+}

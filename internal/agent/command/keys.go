@@ -1,0 +1,74 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"sync"
+)
+
+// keys reads lines from every console, because nobody knows in front of which one a person sits.
+type keys struct {
+	lines  chan string
+	files  []*os.File
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+}
+
+// maxKeys bounds a typed line.
+const maxKeys = 4096
+
+// openKeys opens the consoles of list, or reads in when there are none. The goroutines end with Close, but for one that
+// reads in, which ends with the program.
+func openKeys(ctx context.Context, in io.Reader, list string) *keys {
+	ctx, cancel := context.WithCancel(ctx)
+	k := &keys{lines: make(chan string), cancel: cancel}
+	for _, name := range consoleNames(list) {
+		f, err := os.OpenFile(name, os.O_RDONLY|nonblock, 0)
+		if err != nil {
+			continue // a console without a device, such as a network console
+		}
+		k.files = append(k.files, f)
+		k.wait.Add(1)
+		go func() {
+			defer k.wait.Done()
+			k.read(ctx, f)
+		}()
+	}
+	if len(k.files) == 0 && in != nil {
+		go k.read(ctx, in)
+	}
+	return k
+}
+
+func (k *keys) read(ctx context.Context, r io.Reader) {
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(make([]byte, 256), maxKeys)
+	for scanner.Scan() {
+		select {
+		case k.lines <- scanner.Text():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Line implements agent.Keys.
+func (k *keys) Line(ctx context.Context) (string, error) {
+	select {
+	case line := <-k.lines:
+		return line, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// Close stops reading.
+func (k *keys) Close() {
+	k.cancel()
+	for _, f := range k.files {
+		f.Close()
+	}
+	k.wait.Wait()
+}

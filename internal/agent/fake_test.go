@@ -1,0 +1,392 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bootyard/bootyard/content/client"
+	"github.com/bootyard/bootyard/internal/agent"
+	"github.com/bootyard/bootyard/internal/agent/link"
+	"github.com/bootyard/bootyard/internal/pki"
+	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/tsengine/machine"
+)
+
+const (
+	bootToken    = "boot-token-secret"
+	sessionToken = "session-token-secret"
+	resumeToken  = "resume-token-secret"
+	clientToken  = "client-token-secret"
+)
+
+// appliance is the server side of package wire, kept in memory, with the rules that the agent depends on: single-use boot
+// tokens, rising numbers, idempotent claims.
+type appliance struct {
+	t      *testing.T
+	server *httptest.Server
+	ca     *pki.Authority
+	now    func() time.Time
+
+	mu       sync.Mutex
+	bootUsed bool
+	sessions []wire.SessionRequest
+	policies []wire.PolicyRequest
+	policy   func(wire.PolicyRequest) wire.Policy
+	run      wire.Run
+	claims   map[string]bool
+	events   []wire.Event
+	log      []byte
+	finish   *wire.Finish
+	messages []wire.Message
+	packages map[string]map[string][]byte // id -> path -> content
+	flip     bool                         // serve one wrong byte
+	fail     func(r *http.Request) int    // status to answer with instead
+	requests []string
+}
+
+func newAppliance(t *testing.T, now func() time.Time) *appliance {
+	t.Helper()
+	a := &appliance{t: t, now: now, claims: map[string]bool{}, packages: map[string]map[string][]byte{}}
+	a.run = wire.Run{ID: "0192f000-0000-7000-8000-000000000001", Deployment: "BYD20000", SequenceID: "BYD00001", SequenceName: "Test",
+		LaunchMode: wire.LaunchPXE, Option: wire.AsNeeded, ComputerName: "pc-1", NextEvent: 1, ShowProgress: true}
+	a.policy = func(wire.PolicyRequest) wire.Policy {
+		return wire.Policy{Action: wire.ActionRun, Deployment: a.run.Deployment}
+	}
+	var err error
+	a.ca, err = pki.Open(t.TempDir(), now())
+	require.NoError(t, err)
+	cert, err := a.ca.Server(nil, []net.IP{net.IPv4(127, 0, 0, 1)}, now())
+	require.NoError(t, err)
+	a.server = httptest.NewUnstartedServer(http.HandlerFunc(a.serve))
+	a.server.Config.ErrorLog = nil
+	a.server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}
+	a.server.StartTLS()
+	t.Cleanup(a.server.Close)
+	return a
+}
+
+func (a *appliance) serve(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.requests = append(a.requests, r.Method+" "+r.URL.Path)
+	if a.fail != nil {
+		if status := a.fail(r); status != 0 {
+			answer(w, status, wire.Problem{Title: "made to fail", Status: status})
+			return
+		}
+	}
+	if strings.HasPrefix(r.URL.Path, "/blobs/") {
+		a.blob(w, r)
+		return
+	}
+	if r.URL.Path == wire.PathSession {
+		a.session(w, r)
+		return
+	}
+	if r.Header.Get("Authorization") != "Bearer "+sessionToken {
+		answer(w, http.StatusUnauthorized, wire.Problem{Title: "no session"})
+		return
+	}
+	run := "/api/v1/agent/runs/" + a.run.ID
+	switch r.Method + " " + r.URL.Path {
+	case "POST " + wire.PathPolicy:
+		request := decode[wire.PolicyRequest](a.t, r)
+		a.policies = append(a.policies, request)
+		answer(w, 200, a.policy(request))
+	case "POST " + wire.PathRuns:
+		a.claims[decode[wire.ClaimRequest](a.t, r).Key] = true
+		answer(w, 200, a.run)
+	case "GET " + run:
+		answer(w, 200, a.run)
+	case "PUT " + run + "/checkpoint":
+		if c := decode[wire.Checkpoint](a.t, r); a.run.Checkpoint == nil || c.Number > a.run.Checkpoint.Number {
+			a.run.Checkpoint, a.run.Awaits = &c, c.Awaits
+		}
+		answer(w, 204, nil)
+	case "POST " + run + "/events":
+		for _, e := range decode[wire.Events](a.t, r).Events {
+			if e.Number > a.run.NextEvent {
+				answer(w, http.StatusConflict, wire.Problem{Title: "gap"})
+				return
+			}
+			if e.Number == a.run.NextEvent {
+				a.events = append(a.events, e)
+				a.run.NextEvent++
+			}
+		}
+		answer(w, 204, nil)
+	case "PUT " + run + "/log":
+		chunk := decode[wire.LogChunk](a.t, r)
+		if chunk.Offset > int64(len(a.log)) {
+			answer(w, http.StatusConflict, wire.Problem{Title: "gap"})
+			return
+		}
+		a.log = append(a.log[:chunk.Offset], chunk.Data...)
+		a.run.LogSize = int64(len(a.log))
+		answer(w, 204, nil)
+	case "POST " + run + "/finish":
+		f := decode[wire.Finish](a.t, r)
+		a.finish = &f
+		answer(w, 204, nil)
+	case "POST " + run + "/resume":
+		answer(w, 200, wire.ResumeToken{Token: resumeToken, Expires: a.now().Add(time.Hour)})
+	case "POST " + wire.PathPreflight:
+		a.messages = append(a.messages, decode[wire.Message](a.t, r))
+		answer(w, 204, nil)
+	default:
+		if id, ok := strings.CutPrefix(r.URL.Path, "/api/v1/agent/content/"); ok && a.packages[id] != nil {
+			answer(w, 200, a.locations(id))
+			return
+		}
+		answer(w, http.StatusNotFound, wire.Problem{Title: "not found", Remedy: "distribute the package"})
+	}
+}
+
+func (a *appliance) session(w http.ResponseWriter, r *http.Request) {
+	request := decode[wire.SessionRequest](a.t, r)
+	response := wire.SessionResponse{DeviceID: "dev-1", DeviceName: "pc-1", SiteCode: "BYD", Token: sessionToken,
+		Expires: a.now().Add(time.Hour), Time: a.now(), PollInterval: wire.Duration(time.Hour)}
+	switch {
+	case request.BootToken == bootToken && !a.bootUsed:
+		a.bootUsed = true
+	case request.MediaToken == "media-secret" && request.MediaID == "m1", request.ClientToken == clientToken:
+	case request.ResumeToken == resumeToken:
+		response.ClientToken = clientToken
+	default:
+		answer(w, http.StatusForbidden, wire.Problem{Title: "credential refused", Remedy: "start the machine again"})
+		return
+	}
+	a.sessions = append(a.sessions, request)
+	answer(w, 200, response)
+}
+
+// addPackage makes a package of one file.
+func (a *appliance) addPackage(id, path, text string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.packages[id] = map[string][]byte{path: []byte(text)}
+}
+
+func (a *appliance) locations(id string) wire.ContentLocations {
+	m := wire.Manifest{PackageID: id, Version: 1, Name: "package " + id}
+	for path, data := range a.packages[id] {
+		sum := sha256.Sum256(data)
+		m.Files = append(m.Files, wire.ManifestFile{Path: path, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])})
+		m.TotalSize += int64(len(data))
+	}
+	return wire.ContentLocations{Manifest: m, Sources: []wire.ContentSource{{Kind: "current", Name: "self", Base: a.server.URL + "/blobs/", Query: "?sig=secret-signature"}}}
+}
+
+func (a *appliance) blob(w http.ResponseWriter, r *http.Request) {
+	for _, files := range a.packages {
+		for _, data := range files {
+			sum := sha256.Sum256(data)
+			if "/blobs/"+hex.EncodeToString(sum[:]) == r.URL.Path {
+				data = bytes.Clone(data)
+				if a.flip {
+					data[0] ^= 1
+				}
+				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+				return
+			}
+		}
+	}
+	http.NotFound(w, r)
+}
+
+func decode[T any](t *testing.T, r *http.Request) T {
+	var v T
+	if err := json.NewDecoder(r.Body).Decode(&v); err != nil {
+		t.Errorf("%s: %v", r.URL.Path, err)
+	}
+	return v
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	if _, ok := v.(wire.Problem); ok {
+		w.Header().Set("Content-Type", wire.ProblemContentType)
+	} else {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	w.WriteHeader(status)
+	if v != nil {
+		_ = json.NewEncoder(w).Encode(v)
+	}
+}
+
+// clock is a clock that jumps over waits.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+	return ctx.Err()
+}
+
+func (c *clock) set(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = now
+}
+
+// fakeMachine is a machine without hardware.
+type fakeMachine struct {
+	mu       sync.Mutex
+	clock    *clock
+	identity wire.Identity
+	restarts int
+	offs     int
+	set      []time.Time
+	network  error
+}
+
+func (m *fakeMachine) Identity(context.Context, string) (wire.Identity, error) { return m.identity, nil }
+func (m *fakeMachine) BootArgs() (map[string]string, error)                    { return nil, nil }
+func (m *fakeMachine) ConnectNetwork(context.Context, string, func(string)) error {
+	return m.network
+}
+func (m *fakeMachine) SetClock(now time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.set = append(m.set, now)
+	m.clock.set(now)
+	return nil
+}
+func (m *fakeMachine) Restart(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.restarts++
+	return nil
+}
+func (m *fakeMachine) PowerOff(context.Context) error { m.offs++; return nil }
+
+// commands records command lines; "exit N" ends with code N.
+type commands struct {
+	mu    sync.Mutex
+	lines []string
+	on    func(ctx context.Context, c machine.Command)
+}
+
+func (c *commands) Run(ctx context.Context, command machine.Command) (machine.Exit, error) {
+	c.mu.Lock()
+	c.lines = append(c.lines, command.Line)
+	c.mu.Unlock()
+	if c.on != nil {
+		c.on(ctx, command)
+	}
+	var code uint32
+	_, _ = fmt.Sscanf(command.Line, "exit %d", &code)
+	return machine.Exit{Code: code, Output: command.Line}, ctx.Err()
+}
+
+func (c *commands) all() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.lines...)
+}
+
+// screen keeps what a person would see.
+type screen struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.String()
+}
+
+// bench is a boot environment with everything made up but the agent, the engine and TLS.
+type bench struct {
+	*appliance
+	machine  *fakeMachine
+	clock    *clock
+	screen   *screen
+	commands *commands
+	config   agent.BootConfig
+}
+
+var start = time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC)
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	c := &clock{now: start}
+	b := &bench{appliance: newAppliance(t, func() time.Time { return start }), clock: c, screen: &screen{}, commands: &commands{},
+		machine: &fakeMachine{clock: c, identity: wire.Identity{UUID: "4c4c4544-0042-3510-8052-b4c04f4d4e32", MACs: []string{"52:54:00:00:00:01"}, Firmware: wire.UEFI, Arch: "amd64"}}}
+	b.config = agent.BootConfig{
+		Boot:    agent.Boot{URL: b.server.URL, CASPKI: b.ca.SPKI(), CAPEM: b.ca.PEM(), Token: bootToken, BootID: "b1"},
+		Machine: b.machine, Clock: c, Console: agent.NewConsole(b.screen, c.Now), Dir: t.TempDir(), Commands: b.commands,
+		Backoff: link.Backoff{First: 5 * time.Millisecond, Max: 20 * time.Millisecond, For: time.Hour},
+		Retry:   client.Retry{Count: 1, Delay: time.Millisecond},
+	}
+	return b
+}
+
+func (b *bench) boot(ctx context.Context) error {
+	a, err := agent.NewBootAgent(b.config)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}
+
+func sequenceOf(steps ...string) string {
+	return `<sequence version="3.10">` + strings.Join(steps, "") + `</sequence>`
+}
+
+func command(name, line string) string {
+	return fmt.Sprintf(`<step type="SMS_TaskSequence_RunCommandLineAction" name="%s" successCodeList="0 3010"><action>smsswd.exe /run: %s</action><defaultVarList><variable name="CommandLine" property="CommandLine" hidden="true">%s</variable></defaultVarList></step>`, name, line, line)
+}
+
+func packageCommand(name, id, line string) string {
+	return fmt.Sprintf(`<step type="SMS_TaskSequence_RunCommandLineAction" name="%s" successCodeList="0 3010"><action>smsswd.exe /run:%s %s</action><defaultVarList><variable name="CommandLine" property="CommandLine" hidden="true">%s</variable><variable name="PackageID" property="PackageID" hidden="true">%s</variable></defaultVarList></step>`, name, id, line, line, id)
+}
+
+// noSecrets fails when a token is in a text or below a folder other than where tokens live.
+func noSecrets(t *testing.T, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		for _, secret := range []string{bootToken, sessionToken, resumeToken, clientToken, "media-secret", "secret-signature"} {
+			require.NotContains(t, text, secret)
+		}
+	}
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return string(data)
+}

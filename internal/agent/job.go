@@ -1,0 +1,301 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/bootyard/bootyard/content/client"
+	"github.com/bootyard/bootyard/internal/agent/host"
+	"github.com/bootyard/bootyard/internal/agent/link"
+	"github.com/bootyard/bootyard/internal/agent/outbox"
+	"github.com/bootyard/bootyard/internal/atomicfile"
+	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/tsengine"
+	"github.com/bootyard/bootyard/tsengine/machine"
+	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/smstslog"
+	"github.com/bootyard/bootyard/tsengine/variable"
+)
+
+// Target is what a run deploys to: the disks of this machine in a boot environment. An installed system has none.
+type Target interface {
+	// Capabilities are the engine's disks, images and OS setup; nil ones do not exist here.
+	Capabilities() machine.Capabilities
+	// DataDir is the folder of the run on a formatted volume (TS-117a), empty while there is none.
+	DataDir() string
+	// KeepState puts files into the state folder of the operating system that Setup prepared.
+	KeepState(ctx context.Context, files map[string][]byte) error
+	// Close unmounts everything.
+	Close() error
+}
+
+// kit is what every run on this machine needs.
+type kit struct {
+	environment wire.Environment
+	line        outbox.Line
+	client      *link.Client
+	http        *http.Client
+	machine     host.Machine
+	clock       link.Clock
+	console     *Console
+	log         *slog.Logger
+	backoff     link.Backoff // for requests that have to succeed in the end
+	dir         string       // state folder
+	site        string
+	device      string
+	build       string
+	target      Target // nil: none
+	commands    machine.Commands
+	retry       client.Retry
+}
+
+func (k *kit) runDir() string { return filepath.Join(k.dir, "run") }
+
+// job is one run on this machine until it ends or restarts.
+type job struct {
+	*kit
+	run    wire.Run
+	key    []byte
+	from   *tsengine.Checkpoint
+	outbox *outbox.Outbox
+	log    *smstslog.Writer
+}
+
+// newJob prepares a run. from is the checkpoint to go on from, nil for the start.
+func (k *kit) newJob(run wire.Run, key []byte, from *tsengine.Checkpoint) (*job, error) {
+	j := &job{kit: k, run: run, key: key, from: from}
+	data, err := json.Marshal(withoutCheckpoint(run))
+	if err != nil {
+		return nil, fmt.Errorf("keep the run: %w", err)
+	}
+	if err := os.MkdirAll(k.runDir(), 0o700); err != nil {
+		return nil, fmt.Errorf("keep the run: %w", err)
+	}
+	if err := atomicfile.Write(filepath.Join(k.runDir(), runFile), data, 0o600); err != nil {
+		return nil, fmt.Errorf("keep the run: %w", err)
+	}
+	if j.outbox, err = outbox.Open(outbox.Options{Dir: filepath.Join(k.runDir(), "outbox"), Run: run.ID, Next: run.NextEvent, Log: run.LogSize,
+		Line: k.line, Logger: k.log, Backoff: k.backoff}); err != nil {
+		return nil, err
+	}
+	j.log, err = smstslog.Open(filepath.Join(k.dir, "logs"), smstslog.Options{Now: k.clock.Now, Mirror: j.outbox})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open smsts.log: %w", err), j.outbox.Close())
+	}
+	return j, nil
+}
+
+func withoutCheckpoint(run wire.Run) wire.Run {
+	run.Checkpoint = nil
+	return run
+}
+
+func (j *job) close() error { return errors.Join(j.log.Close(), j.outbox.Close()) }
+
+// execute runs the sequence until it ends, fails or wants a restart, and delivers status meanwhile.
+func (j *job) execute(ctx context.Context) (tsengine.Result, error) {
+	engine, err := j.engine(ctx)
+	if err != nil {
+		return tsengine.Result{}, err
+	}
+	delivering, stop := context.WithCancel(ctx)
+	delivered := make(chan struct{})
+	go func() { // ends with stop
+		defer close(delivered)
+		j.outbox.Deliver(delivering)
+	}()
+	result, err := engine.Run(ctx)
+	stop()
+	<-delivered
+	return result, err
+}
+
+func (j *job) engine(ctx context.Context) (*tsengine.Engine, error) {
+	s, children, err := parseSequences(j.run)
+	if err != nil {
+		return nil, err
+	}
+	variables, err := j.variables()
+	if err != nil {
+		return nil, err
+	}
+	identity, err := j.machine.Identity(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	sealer, err := tsengine.NewSealer(j.key)
+	if err != nil {
+		return nil, err
+	}
+	capabilities := machine.Capabilities{}
+	if j.target != nil {
+		capabilities = j.target.Capabilities()
+	}
+	capabilities.Commands = j.commands
+	capabilities.Content = j.content()
+	return tsengine.New(tsengine.Config{
+		Sequence: s, Children: children, Environment: engineEnvironment(j.environment), Variables: variables,
+		Identity: j.identity(), Hardware: hardware(identity), Machine: capabilities,
+		Checkpoint: j.from, Store: j.checkpoints(), Sealer: sealer,
+		Reporter: newReporter(j.outbox, j.console, j.phase), Log: j.log, Logger: j.kit.log, Now: j.clock.Now,
+	})
+}
+
+func parseSequences(run wire.Run) (*sequence.Sequence, map[string]*sequence.Sequence, error) {
+	s, err := sequence.Parse([]byte(run.SequenceXML))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read task sequence %s: %w", run.SequenceID, err)
+	}
+	if s.PackageID == "" {
+		s.PackageID = run.SequenceID
+	}
+	if s.Name == "" {
+		s.Name = run.SequenceName
+	}
+	children := make(map[string]*sequence.Sequence, len(run.Children))
+	for id, text := range run.Children {
+		if children[id], err = sequence.Parse([]byte(text)); err != nil {
+			return nil, nil, fmt.Errorf("read task sequence %s: %w", id, err)
+		}
+	}
+	return s, children, nil
+}
+
+// variables are those of the run, already merged by the appliance (TS-82).
+func (j *job) variables() (*variable.Environment, error) {
+	secret := map[string]bool{}
+	for _, name := range j.run.Secret {
+		secret[strings.ToLower(name)] = true
+	}
+	list := make([]variable.Assignment, 0, len(j.run.Variables))
+	for name, value := range j.run.Variables {
+		list = append(list, variable.Assignment{Name: name, Value: value, Secret: secret[strings.ToLower(name)]})
+	}
+	v := variable.New()
+	for _, err := range v.Load("policy", list) {
+		j.console.Say("variable left out: %v", err)
+	}
+	return v, nil
+}
+
+func (j *job) identity() tsengine.Identity {
+	media := ""
+	switch j.run.LaunchMode {
+	case wire.LaunchPXE:
+		media = "PXE"
+	case wire.LaunchCD, wire.LaunchUFD:
+		media = "BootMedia"
+	}
+	return tsengine.Identity{
+		PackageID: j.run.SequenceID, PackageName: j.run.SequenceName, AdvertID: j.run.Deployment, BootImageID: j.run.BootImage,
+		LaunchMode: string(j.run.LaunchMode), MediaType: media, MachineName: j.run.ComputerName, ClientGUID: j.device, SiteCode: j.site,
+		ManagementPoint: j.client.Base(), MDataPath: j.dataDir(), DownloadOnDemand: j.run.Option == wire.AsNeeded,
+	}
+}
+
+func hardware(id wire.Identity) tsengine.Hardware {
+	hw := tsengine.Hardware{UEFI: id.Firmware == wire.UEFI, SecureBoot: "NA", Make: id.Manufacturer, Model: id.Model, SerialNumber: id.Serial,
+		AssetTag: id.AssetTag, UUID: id.UUID, MACAddresses: id.MACs, IPAddresses: id.Addresses}
+	if hw.UEFI {
+		if hw.SecureBoot = "Disabled"; id.SecureBoot {
+			hw.SecureBoot = "Enabled"
+		}
+	}
+	return hw
+}
+
+// dataDir is where the run keeps content: on a formatted volume when there is one, else in the state folder.
+func (j *job) dataDir() string {
+	if j.target != nil {
+		if dir := j.target.DataDir(); dir != "" {
+			return dir
+		}
+	}
+	return j.dir
+}
+
+func (j *job) content() *contentStore {
+	return &contentStore{
+		line: j.line, http: j.http, base: j.client.Base(), token: j.client.Token, clock: j.clock, wait: j.backoff, retry: j.retry,
+		dir: func() string { return filepath.Join(j.dataDir(), "Packages") }, say: j.console.Say, logger: j.kit.log,
+		began: func(string) { j.phase(wire.PhaseDownload) },
+		done: func(id string, stats client.Stats) {
+			j.console.Say("  package %s is here: %.1f MB downloaded, %d hashes checked", id, float64(stats.Bytes)/1e6, stats.HashesChecked)
+			j.outbox.Post(wire.Event{Time: j.clock.Now().UTC(), Kind: wire.EventContent, Severity: "info", Pointer: -1, Package: id,
+				Bytes: stats.Bytes, Hashes: stats.HashesChecked, Text: "from " + stats.LastSource})
+		},
+	}
+}
+
+func (j *job) checkpoints() *checkpoints {
+	c := &checkpoints{
+		line: j.line, run: j.run.ID, key: j.key, environment: j.environment, clock: j.clock, backoff: j.backoff, say: j.console.Say,
+		folders: func() (volatile, durable []string) {
+			if j.environment == wire.FullOS {
+				return nil, []string{j.runDir()}
+			}
+			volatile = []string{j.runDir()}
+			if j.target != nil && j.target.DataDir() != "" {
+				durable = append(durable, filepath.Join(j.target.DataDir(), "State"))
+			}
+			return volatile, durable
+		},
+	}
+	if j.target != nil {
+		c.moving = j.move
+	}
+	return c
+}
+
+// move hands the run over to the agent in the applied operating system: the run, its state, and what the appliance does
+// not have yet (TS-118a).
+func (j *job) move(ctx context.Context, c tsengine.Checkpoint) error {
+	flush, cancel := context.WithTimeout(ctx, tryCheckpoint)
+	defer cancel()
+	if err := j.outbox.Flush(flush); err != nil {
+		j.console.Say("status goes along to the new operating system: %v", err)
+	}
+	state, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	run, err := json.Marshal(withoutCheckpoint(j.run))
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{stateFile: state, keyFile: j.key, runFile: run}
+	dir := filepath.Join(j.runDir(), "outbox")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if files["outbox/"+entry.Name()], err = os.ReadFile(filepath.Join(dir, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return j.target.KeepState(ctx, files)
+}
+
+func (j *job) phase(p wire.Phase) {
+	j.outbox.Post(wire.Event{Time: j.clock.Now().UTC(), Kind: wire.EventPhase, Severity: "info", Pointer: -1, Phase: p})
+}
+
+// finish queues the end of the run and tries for a while to deliver everything.
+func (j *job) finish(ctx context.Context, f wire.Finish, patience time.Duration) error {
+	f.Time = j.clock.Now().UTC()
+	if err := j.outbox.Finish(f); err != nil {
+		j.console.Say("the result is kept in memory only: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return j.outbox.Flush(ctx)
+}

@@ -1,0 +1,91 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/bootyard/bootyard/images/apply"
+	"github.com/bootyard/bootyard/images/disk"
+	"github.com/bootyard/bootyard/tsengine/machine"
+)
+
+// entryLabel names the firmware's entry of the deployed disk.
+const entryLabel = "bootyard: disk"
+
+// setup is the engine's machine.OSSetup.
+type setup struct{ t *Target }
+
+// Setup implements machine.OSSetup (TS-118a). The state of the run follows by KeepState.
+func (s setup) Setup(ctx context.Context, request machine.SetupRequest, progress machine.Progress) error {
+	t := s.t
+	files, err := t.options.Files(ctx)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	v, err := t.find(request.Target)
+	if err != nil {
+		return err
+	}
+	dir, err := t.mount(ctx, v)
+	if err != nil {
+		return err
+	}
+	progress(0, 0, "installing the agent")
+	a := apply.Agent{Binary: files.Binary, Config: files.Config, CA: files.CA, Token: files.Token}
+	if err := apply.InstallAgent(ctx, dir, a); err != nil {
+		return err
+	}
+	target := t.applied(v, dir)
+	if err := apply.WriteMarker(ctx, target, t.options.Run); err != nil {
+		return err
+	}
+	if target.Firmware == apply.UEFI && target.ESP != nil {
+		warning, err := apply.SetFirmwareBoot(ctx, *target.ESP, entryLabel, apply.FirmwareOrder{Next: true, First: t.options.DiskFirst})
+		if err != nil {
+			return err
+		}
+		if warning != "" {
+			t.options.Say("  %s", warning)
+		}
+	}
+	t.installed, t.system = &files, v.PARTUUID
+	return nil
+}
+
+// KeepState implements agent.Target.
+func (t *Target) KeepState(ctx context.Context, files map[string][]byte) error {
+	t.mu.Lock()
+	v, err := t.systemVolume()
+	var dir string
+	if err == nil {
+		dir, err = t.mount(ctx, v)
+	}
+	if err == nil && t.installed == nil {
+		err = errors.New("the agent was not installed by this run: put a Setup Windows and ConfigMgr step before the restart")
+	}
+	if err == nil {
+		a := apply.Agent{Binary: t.installed.Binary, Config: t.installed.Config, CA: t.installed.CA, Token: t.installed.Token, State: files}
+		err = apply.InstallAgent(ctx, dir, a)
+	}
+	t.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	// The new system must not keep the image it was made from (TS-122).
+	if err := t.Clean(); err != nil {
+		t.options.Say("  the run's folder stays on the disk: %v", err)
+	}
+	return nil
+}
+
+func (t *Target) systemVolume() (disk.Volume, error) {
+	for _, v := range t.table.Volumes() {
+		if t.system != "" && v.PARTUUID == t.system {
+			return v, nil
+		}
+	}
+	return disk.Volume{}, fmt.Errorf("no operating system was applied by this run")
+}

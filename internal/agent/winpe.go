@@ -1,0 +1,266 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/bootyard/bootyard/content/client"
+	"github.com/bootyard/bootyard/internal/agent/host"
+	"github.com/bootyard/bootyard/internal/agent/link"
+	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/tsengine"
+	"github.com/bootyard/bootyard/tsengine/machine"
+	"github.com/bootyard/bootyard/tsengine/step"
+)
+
+const (
+	// networkPatience is how long a boot environment waits for an address. It is long, because nobody may be there to
+	// start the machine again when the switch is back.
+	networkPatience = time.Hour
+	// appliancePatience bounds every wait for an appliance that does not answer.
+	appliancePatience = time.Hour
+	// policyPatience bounds the wait for something to run.
+	policyPatience = 24 * time.Hour
+	policyPause    = 30 * time.Second
+	// sendPatience is how long the end of a run waits for its status to be delivered.
+	sendPatience = 5 * time.Minute
+	// localPause lets a person read why the machine leaves for its disk.
+	localPause = 5 * time.Second
+)
+
+// BootConfig is what a boot environment's agent is made of. Boot, Machine, Clock and Console are required.
+type BootConfig struct {
+	Boot      Boot
+	Machine   host.Machine
+	Clock     link.Clock
+	Console   *Console
+	Keys      Keys // of the person at the machine; nil: nobody
+	Logger    *slog.Logger
+	Dir       string // state in RAM, 0700
+	Build     string
+	NewTarget func(TargetRequest) Target // nil: no disks here
+	Transport http.RoundTripper          // nil: the pinned one
+	Commands  machine.Commands           // nil: the engine's own
+	Backoff   link.Backoff               // zero: one second to half a minute, for an hour
+	Retry     client.Retry               // of downloads; zero: DOP-19
+}
+
+// TargetRequest is what the disks need to know of a run. Files prepare the agent for the operating system; Say shows a line
+// to the person at the machine.
+type TargetRequest struct {
+	Run   wire.Run
+	Files AgentFiles
+	Say   func(format string, args ...any)
+}
+
+// BootAgent is the agent of a boot environment.
+type BootAgent struct {
+	config   BootConfig
+	kit      *kit
+	verifier *link.Verifier
+	session  *session
+}
+
+// NewBootAgent checks the configuration; nothing is sent yet.
+func NewBootAgent(c BootConfig) (*BootAgent, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Backoff.First <= 0 {
+		c.Backoff = link.Backoff{First: time.Second, Max: 30 * time.Second, For: appliancePatience}
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the agent's folder: %w", err)
+	}
+	verifier, line, transport, err := trustedLine(c.Boot.URL, c.Boot.CAPEM, c.Boot.CASPKI, c.Clock.Now, c.Transport)
+	if err != nil {
+		return nil, err
+	}
+	a := &BootAgent{config: c, verifier: verifier}
+	a.session = &session{client: line, request: a.sessionRequest, opened: a.sessionOpened, file: filepath.Join(c.Dir, "session.json")}
+	a.kit = &kit{environment: wire.WinPE, line: a.session, client: line, http: &http.Client{Transport: transport}, machine: c.Machine,
+		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, retry: c.Retry}
+	return a, nil
+}
+
+// Run does everything from the network on. It returns nil after the machine was told to restart or to switch off, and an
+// error when the machine is to stay as it is, with its screen.
+func (a *BootAgent) Run(ctx context.Context) error {
+	say := a.config.Console.Say
+	network, cancel := context.WithTimeout(ctx, networkPatience)
+	defer cancel()
+	if err := a.config.Machine.ConnectNetwork(network, a.config.Boot.MAC, func(line string) { say("network: %s", line) }); err != nil {
+		return failure{err: err, remedy: "check cable, switch port and DHCP server, then restart the machine"}
+	}
+	say("appliance: %s", a.config.Boot.URL)
+	if err := a.connect(ctx); err != nil {
+		return failure{err: err, remedy: link.Remedy(err, "check that the appliance runs and that this network reaches it; then start the machine from the network again")}
+	}
+	answer := a.session.answer()
+	a.kit.site, a.kit.device = answer.SiteCode, answer.DeviceID
+	say("this machine is %s (%s)", answer.DeviceName, answer.DeviceID)
+	run, err := a.choose(ctx)
+	if err != nil || run == nil {
+		return err
+	}
+	return a.execute(ctx, *run)
+}
+
+// connect opens the session, or goes on with that of an agent that was killed in this boot.
+func (a *BootAgent) connect(ctx context.Context) error {
+	if !a.session.load() {
+		// Only the first handshake of a boot may overlook the time (DESIGN.md, "clock").
+		a.verifier.IgnoreTime(true)
+	}
+	err := link.Retry(ctx, a.config.Clock, a.config.Backoff, func(err error, wait time.Duration) {
+		a.config.Console.Say("the appliance does not answer: %v; next try in %s", err, wait.Round(time.Second))
+	}, func(ctx context.Context) error {
+		_, err := a.session.token(ctx, "")
+		return err
+	})
+	a.verifier.IgnoreTime(false)
+	return err
+}
+
+func (a *BootAgent) sessionRequest(ctx context.Context) (wire.SessionRequest, error) {
+	b := a.config.Boot
+	identity, err := a.config.Machine.Identity(ctx, b.MAC)
+	if err != nil {
+		return wire.SessionRequest{}, err
+	}
+	r := wire.SessionRequest{Protocol: wire.Protocol, Build: a.config.Build, Environment: wire.WinPE, LaunchMode: b.launchMode(), Identity: identity}
+	if b.Media != nil {
+		r.MediaID, r.MediaToken = b.Media.ID, b.Media.Token
+	} else {
+		r.BootToken = b.Token
+	}
+	return r, nil
+}
+
+// sessionOpened sets the clock by the authenticated answer and has everything that follows checked in full, on new
+// connections.
+func (a *BootAgent) sessionOpened(response wire.SessionResponse) error {
+	off := a.config.Clock.Now().Sub(response.Time)
+	if off < -2*time.Second || off > 2*time.Second {
+		if err := a.config.Machine.SetClock(response.Time); err != nil {
+			return failure{err: err, remedy: "set the machine's clock in its firmware setup"}
+		}
+		a.config.Console.Say("clock set to %s, it was off by %s", response.Time.UTC().Format(time.RFC3339), off.Round(time.Second))
+	}
+	a.verifier.IgnoreTime(false)
+	if t, ok := a.kit.http.Transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+	return nil
+}
+
+// execute runs a claimed or resumed run to its end on this side of a restart.
+func (a *BootAgent) execute(ctx context.Context, run wire.Run) error {
+	key, from, err := a.latestState(run)
+	if err != nil {
+		return failure{err: err, remedy: "deploy the machine again: bootyard deploy"}
+	}
+	if a.config.NewTarget != nil {
+		a.kit.target = a.config.NewTarget(TargetRequest{Run: run, Files: a.agentFiles(run), Say: a.config.Console.Say})
+		defer a.kit.target.Close()
+	}
+	job, err := a.kit.newJob(run, key, from)
+	if err != nil {
+		return err
+	}
+	defer job.close()
+	a.config.Console.Say("%s: %s (deployment %s, run %s)", wire.MarkRunStarted, run.SequenceName, run.Deployment, run.ID)
+	job.phase(wire.PhaseAgent)
+	result, err := job.execute(ctx)
+	switch {
+	case err != nil:
+		// The machinery failed, not the sequence: the appliance must hear of it all the same.
+		result = tsengine.Result{Outcome: tsengine.Failed, ExitCode: step.CodeFailed, Error: err.Error(), Pointer: -1}
+		if ctx.Err() != nil {
+			return err
+		}
+		return a.runFailed(ctx, job, result)
+	case result.Outcome == tsengine.RestartRequested:
+		return a.restart(ctx, job, result)
+	case result.Outcome == tsengine.Succeeded:
+		return a.runSucceeded(ctx, job)
+	case result.Outcome == tsengine.Cancelled:
+		return errors.New(result.Error)
+	}
+	return a.runFailed(ctx, job, result)
+}
+
+// latestState is the appliance's checkpoint, or what an agent that was killed in this boot left in RAM if that is newer.
+func (a *BootAgent) latestState(run wire.Run) ([]byte, *tsengine.Checkpoint, error) {
+	key, from, err := openState(run.Checkpoint)
+	if err != nil {
+		return nil, nil, err
+	}
+	if left, err := readRun(a.kit.runDir()); err == nil && left.ID == run.ID {
+		if k, c, err := readState(a.kit.runDir()); err == nil && c != nil && (from == nil || c.Number > from.Number) {
+			return k, c, nil
+		}
+	} else if err := clearRun(a.kit.runDir()); err != nil {
+		return nil, nil, err
+	}
+	return key, from, nil
+}
+
+func (a *BootAgent) restart(ctx context.Context, job *job, result tsengine.Result) error {
+	job.phase(wire.PhaseRestart)
+	r := result.Restart
+	if r != nil && r.Delay > 0 {
+		a.config.Console.Say("restart in %s: %s", r.Delay, r.Message)
+		if err := a.config.Clock.Sleep(ctx, r.Delay); err != nil {
+			return err
+		}
+	}
+	flush, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := job.outbox.Flush(flush); err != nil {
+		a.config.Console.Say("status that is not delivered before the restart: %v", err)
+	}
+	a.config.Console.Say("%s: run %s", wire.MarkRunRestart, job.run.ID)
+	return a.leave(ctx, job, a.config.Machine.Restart)
+}
+
+func (a *BootAgent) leave(ctx context.Context, job *job, how func(context.Context) error) error {
+	err := job.close()
+	if a.kit.target != nil {
+		err = errors.Join(err, a.kit.target.Close())
+	}
+	if err != nil {
+		a.config.Console.Say("before the restart: %v", err)
+	}
+	return how(ctx)
+}
+
+func (a *BootAgent) runSucceeded(ctx context.Context, job *job) error {
+	job.phase(wire.PhaseDone)
+	if err := job.finish(ctx, wire.Finish{Succeeded: true}, appliancePatience); err != nil {
+		return failure{err: fmt.Errorf("the run succeeded, but the appliance does not take the result: %w", err), remedy: "restart the machine when the appliance is back"}
+	}
+	a.config.Console.Say("%s: %s (run %s)", wire.MarkRunSucceeded, job.run.SequenceName, job.run.ID)
+	if err := clearRun(a.kit.runDir()); err != nil {
+		a.config.Console.Say("%v", err)
+	}
+	return a.leave(ctx, job, a.config.Machine.Restart)
+}
+
+// runFailed tells everybody and keeps the machine as it is: its screen, and a shell, which the boot environment opens when
+// the agent ends with an error. There is no restart, so nothing fails in circles.
+func (a *BootAgent) runFailed(ctx context.Context, job *job, result tsengine.Result) error {
+	remedy := "read smsts.log (the appliance has it), correct the cause and deploy the machine again"
+	a.config.Console.Say("%s: step %q, code 0x%08X", wire.MarkRunFailed, result.Step, result.ExitCode)
+	finish := wire.Finish{ExitCode: result.ExitCode, Step: result.Step, Message: cut(result.Error), Remedy: remedy}
+	if err := job.finish(ctx, finish, sendPatience); err != nil {
+		a.config.Console.Say("the appliance does not know of it yet: %v", err)
+	}
+	return failure{mark: true, step: result.Step, code: result.ExitCode, err: errors.New(result.Error), remedy: remedy}
+}
