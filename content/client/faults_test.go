@@ -258,3 +258,22 @@ func TestSecretsStayOutOfLogsAndErrors(t *testing.T) {
 	}
 	assert.Contains(t, log.String(), "content sources in order") // BGR-15
 }
+
+func TestTokenDoesNotFollowARedirectToAnotherPlace(t *testing.T) {
+	b := newBench(t, map[string]string{"a": "aa"})
+	var here, there atomic.Value
+	other := b.serve(func(w http.ResponseWriter, r *http.Request, h http.Handler) {
+		there.Store(r.Header.Get("X-Token") + r.Header.Get("Authorization"))
+		h.ServeHTTP(w, r)
+	})
+	source := b.serve(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		here.Store(r.Header.Get("X-Token") + r.Header.Get("Authorization"))
+		http.Redirect(w, r, other.BaseURL+r.URL.Path, http.StatusFound)
+	})
+	source.Header = http.Header{"x-token": {"one"}, "Authorization": {"two"}}
+	dir, _, err := client.Fetch(t.Context(), b.request(source))
+	require.NoError(t, err)
+	b.checkDir(dir)
+	assert.Equal(t, "onetwo", here.Load())
+	assert.Equal(t, "", there.Load(), "same host, other port")
+}

@@ -117,7 +117,7 @@ func (t *transport) Do(request *http.Request) (*http.Response, error) {
 			Header: http.Header{"Accept-Ranges": {"bytes"}},
 		}, nil
 	}
-	response, err := t.client.Do(request)
+	response, err := t.guarded().Do(request)
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +129,31 @@ func (t *transport) Do(request *http.Request) (*http.Response, error) {
 	response.Body = &body{transport: t, inner: response.Body, left: t.file.Size - t.offset}
 	return response, nil
 }
+
+// guarded is the client with redirects that carry the source's header only within its scheme and host: net/http would send a
+// token on to another port, or from https to http.
+func (t *transport) guarded() *http.Client {
+	client := *t.client
+	inner := client.CheckRedirect
+	client.CheckRedirect = func(request *http.Request, via []*http.Request) error {
+		if first := via[0].URL; request.URL.Scheme != first.Scheme || request.URL.Host != first.Host {
+			for key := range t.source.Header {
+				request.Header.Del(key)
+			}
+		}
+		if inner != nil {
+			return inner(request, via)
+		}
+		if len(via) >= maxRedirects {
+			return errors.New("too many redirects")
+		}
+		return nil
+	}
+	return &client
+}
+
+// maxRedirects is enough for a distribution point that points to a storage service.
+const maxRedirects = 5
 
 // check accepts only an answer that continues the part exactly where it ends.
 func (t *transport) check(request *http.Request, response *http.Response) error {
