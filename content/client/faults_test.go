@@ -178,17 +178,32 @@ func TestServersThatCannotBeUsed(t *testing.T) {
 }
 
 func TestStalledServerIsLeft(t *testing.T) {
-	for name, sendSome := range map[string]bool{"before the answer": false, "in the body": true} {
+	const silent, sends, trickles = 0, 1, 2
+	for name, kind := range map[string]int{"before the answer": silent, "in the body": sends, "a byte now and then": trickles} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, map[string]string{"image": bigData, "other": bigData[1:] + "x"})
 			release := make(chan struct{})
 			stalled := b.serve(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
-				if sendSome {
+				if kind != silent {
 					w.Header().Set("Content-Length", strconv.Itoa(len(bigData)))
 					_, _ = w.Write([]byte(bigData[:100]))
 					w.(http.Flusher).Flush()
 				}
-				<-release
+				ticker := time.NewTicker(20 * time.Millisecond)
+				defer ticker.Stop()
+				for {
+					select {
+					case <-release:
+						return
+					case <-r.Context().Done():
+						return
+					case <-ticker.C:
+						if kind == trickles {
+							_, _ = w.Write([]byte{bigData[100]})
+							w.(http.Flusher).Flush()
+						}
+					}
+				}
 			})
 			t.Cleanup(func() { close(release) }) // runs before the server's Close, which waits for handlers
 			request := b.request(stalled, b.serve(nil))
@@ -198,7 +213,7 @@ func TestStalledServerIsLeft(t *testing.T) {
 			dir, _, err := client.Fetch(t.Context(), request)
 			require.NoError(t, err)
 			b.checkDir(dir)
-			assert.Equal(t, 1, strings.Count(log.String(), "no byte arrived in time"), "a stalled source is asked last from then on\n"+log.String())
+			assert.Equal(t, 1, strings.Count(log.String(), "too few bytes in time"), "a stalled source is asked last from then on\n"+log.String())
 		})
 	}
 }

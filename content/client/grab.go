@@ -25,7 +25,8 @@ import (
 //     before grab sees the answer;
 //   - it asks HEAD before it resumes, and a server without HEAD then costs the part: transport answers HEAD itself;
 //   - it takes any length when the server sends none: the body is cut off with an error at the length of the manifest;
-//   - it has no stall timeout: the body's reader resets a timer that cancels the request;
+//   - it has no stall timeout: a timer cancels the request unless the body's reader winds it up, which takes more than a byte
+//     now and then;
 //   - it hashes by reading the file again: bytes are hashed as they pass, after the prefix on disk was hashed once;
 //   - it panics in its own goroutine, where nobody can recover, when it is given a hash without a size and the like: it is
 //     given neither hash, nor hook, nor unknown file name;
@@ -33,7 +34,7 @@ import (
 //   - it ignores errors of close and never syncs: the caller does, and checks the length on disk.
 
 var (
-	errStalled      = errors.New("no byte arrived in time")
+	errStalled      = errors.New("no answer or too few bytes in time")
 	errRangeIgnored = errors.New("server ignored the range and sent the whole file")
 	errTooLong      = errors.New("server sent more bytes than the file has")
 )
@@ -46,7 +47,7 @@ type transfer struct {
 	part   string        // file on disk, holding offset bytes that are known to be good
 	offset int64         // where to go on
 	hash   hash.Hash     // has seen the first offset bytes
-	stall  time.Duration // longest time without a byte
+	stall  time.Duration // longest time without an answer or for leastProgress bytes
 	seen   func(n int)   // called for each piece received
 }
 
@@ -184,18 +185,26 @@ func (t *transport) check(request *http.Request, response *http.Response) error 
 	return nil
 }
 
+// leastProgress in bytes must arrive within the stall timeout, or a server that sends a byte now and then could hold a run
+// up for ever. At the default of 30 s that is half a kilobyte a second.
+const leastProgress = 16 << 10
+
 // body hashes, counts and limits what passes.
 type body struct {
 	*transport
-	inner io.ReadCloser
-	left  int64
+	inner    io.ReadCloser
+	left     int64
+	progress int64 // since the timer was wound up
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.inner.Read(p)
 	if n > 0 {
-		b.alive()
 		b.received += int64(n)
+		if b.progress += int64(n); b.progress >= leastProgress {
+			b.progress = 0
+			b.alive()
+		}
 		if b.left -= int64(n); b.left < 0 {
 			return 0, errTooLong
 		}

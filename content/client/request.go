@@ -17,7 +17,7 @@ const (
 	// DefaultRetryCount and DefaultRetryDelay are those of SMSTSDownloadRetryCount and SMSTSDownloadRetryDelay (DOP-19).
 	DefaultRetryCount = 2
 	DefaultRetryDelay = 15 * time.Second
-	// DefaultStallTimeout ends a transfer in which no byte arrived for so long.
+	// DefaultStallTimeout ends a transfer in which nothing, or next to nothing, arrived for so long.
 	DefaultStallTimeout = 30 * time.Second
 
 	// maxRetryDelay caps the growing pause between rounds.

@@ -59,13 +59,22 @@ func (l *Library) Update(ctx context.Context, packageID, dir string, progress fu
 		return Result{}, err
 	}
 	defer release()
-	_, previous, err := l.Manifest(packageID)
+	versions, err := l.Versions(packageID)
 	if err != nil {
 		return Result{}, err
 	}
-	return l.importVersion(ctx, importJob{
-		packageID: packageID, version: previous.Version + 1, dir: dir, progress: progress, previous: &previous,
-	})
+	if len(versions) == 0 {
+		return Result{}, fmt.Errorf("update package %s: %w: create it with 'bootyard package create'", packageID, ErrNotFound)
+	}
+	job := importJob{packageID: packageID, version: versions[len(versions)-1] + 1, dir: dir, progress: progress}
+	_, previous, err := l.ManifestVersion(packageID, job.version-1)
+	if err != nil {
+		// Damaged, or signed with a key that is gone: a new version is the way out.
+		l.log.Warn("importing the whole package, the last version's manifest cannot be used", "package", packageID, "err", err)
+	} else {
+		job.previous = &previous
+	}
+	return l.importVersion(ctx, job)
 }
 
 type importJob struct {

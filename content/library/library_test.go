@@ -188,6 +188,8 @@ func TestRemoveKeepsFilesOfOthers(t *testing.T) { // DOP-20
 	require.NoError(t, l.Remove(pkg))
 	assert.Equal(t, map[string]int64{content.HashOf([]byte("shared")).String(): 6}, blobs(t, root))
 	assert.ErrorIs(t, l.Remove(pkg), library.ErrNotFound)
+	_, err := l.Update(t.Context(), pkg, t.TempDir(), nil)
+	assert.ErrorIs(t, err, library.ErrNotFound)
 	require.NoError(t, l.Remove("BYD00002"))
 	assert.Empty(t, blobs(t, root))
 }
@@ -290,6 +292,12 @@ func TestDamagedManifestStopsRemovals(t *testing.T) {
 	assert.ErrorIs(t, err, content.ErrSignature)
 	assert.ErrorContains(t, l.Remove("BYD00002"), "no content is removed")
 	assert.Len(t, blobs(t, root), 2)
+	result, err := l.Update(t.Context(), pkg, tree(t, map[string]string{"a": "1"}), nil)
+	require.NoError(t, err, "an update writes a new manifest")
+	assert.Equal(t, 2, result.Manifest.Version)
+	assert.Zero(t, result.Written)
+	require.NoError(t, l.Prune(pkg, 1))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "packages", pkg, "2.json"), []byte("not JSON"), 0o644))
 	require.NoError(t, l.Remove(pkg), "a damaged package can be removed")
 }
 
