@@ -155,6 +155,9 @@ func Open(cfg Config) (*Lab, error) {
 func (l *Lab) Down(ctx context.Context) error {
 	l.release()
 	unlock, err := lockFile(ctx, filepath.Join(l.cfg.StateDir, l.cfg.Name+".lock"))
+	if errors.Is(err, ErrNotUp) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -162,6 +165,7 @@ func (l *Lab) Down(ctx context.Context) error {
 	if err := l.dismantle(ctx); err != nil {
 		return err
 	}
+	_ = os.Remove(filepath.Join(l.cfg.StateDir, l.cfg.Name+".lock"))
 	l.log.Info("lab is down", "lab", l.cfg.Name)
 	return nil
 }

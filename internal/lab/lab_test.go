@@ -94,6 +94,9 @@ func TestUpAndDownLeaveNothing(t *testing.T) {
 	for _, dir := range []string{filepath.Join(cfg.StateDir, cfg.Name), filepath.Join(cfg.DataDir, cfg.Name)} {
 		assert.NoDirExists(t, dir)
 	}
+	left, err := os.ReadDir(cfg.StateDir)
+	require.NoError(t, err)
+	assert.Empty(t, left)
 	require.NoError(t, l.Down(t.Context()), "Down is safe to repeat")
 	require.NoError(t, lab.Down(t.Context(), cfg))
 	_, err = lab.Open(cfg)

@@ -10,8 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -68,7 +66,7 @@ func (l *Lab) Boot(ctx context.Context, spec MachineSpec) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := lockFile(ctx, filepath.Join(l.cfg.StateDir, l.cfg.Name+"."+spec.Name+".boot.lock"))
+	unlock, err := lockFile(ctx, filepath.Join(l.dir, spec.Name+".boot.lock"))
 	if err != nil {
 		return nil, err
 	}
@@ -217,45 +215,6 @@ func (m *Machine) launch(ctx context.Context) error {
 	return nil
 }
 
-// listen makes a unix socket and returns its descriptor, to be inherited.
-func listen(path string) (*os.File, error) {
-	const limit = 107 // sun_path without the closing zero
-	if len(path) > limit {
-		return nil, fmt.Errorf("socket path %s is longer than %d bytes; choose a shorter StateDir", path, limit)
-	}
-	_ = os.Remove(path)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	l.SetUnlinkOnClose(false)
-	defer func() { _ = l.Close() }()
-	return l.File()
-}
-
-// takeSlot waits until fewer than MaxMachines run. The slot is a file lock that
-// QEMU inherits, so the kernel frees it whatever way QEMU ends.
-func (l *Lab) takeSlot(ctx context.Context) (*os.File, error) {
-	for waited := false; ; waited = true {
-		for i := range l.cfg.MaxMachines {
-			f, err := os.OpenFile(filepath.Join(l.dir, fmt.Sprintf("slot-%d", i)), os.O_CREATE|os.O_RDWR, 0o600)
-			if err != nil {
-				return nil, fmt.Errorf("machine slot: %w", err)
-			}
-			if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-				return f, nil
-			}
-			_ = f.Close()
-		}
-		if !waited {
-			l.log.Info("waiting until another machine is off", "lab", l.cfg.Name, "limit", l.cfg.MaxMachines)
-		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
-			return nil, fmt.Errorf("wait for one of %d machines to go off: %w", l.cfg.MaxMachines, err)
-		}
-	}
-}
-
 // Machine finds a machine that was booted before, by this or another process.
 // It may be off: then Wait returns at once and Boot with its Spec starts it.
 func (l *Lab) Machine(name string) (*Machine, error) {
@@ -369,7 +328,7 @@ func (m *Machine) Pause(ctx context.Context) error { return m.command(ctx, "stop
 // Resume continues after Pause.
 func (m *Machine) Resume(ctx context.Context) error { return m.command(ctx, "cont", nil) }
 
-// Running returns QEMU's run state: running, paused, shutdown, internal-error...
+// RunState returns QEMU's run state: running, paused, shutdown, internal-error...
 func (m *Machine) RunState(ctx context.Context) (string, error) {
 	raw, err := m.query(ctx, "query-status", nil)
 	if err != nil {

@@ -158,7 +158,7 @@ func (l *Lab) change(fn func(*state) error) error {
 	// stopped process, and waiting longer helps nobody.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	unlock, err := lockFile(ctx, filepath.Join(l.cfg.StateDir, l.cfg.Name+".state.lock"))
+	unlock, err := lockFile(ctx, filepath.Join(l.dir, "state.lock"))
 	if err != nil {
 		return err
 	}
@@ -213,25 +213,40 @@ func writeState(dir string, st *state) error {
 }
 
 // lockFile takes an exclusive lock that the kernel drops when the holder dies.
+// The file may be removed by whoever holds the lock. A folder that is not there
+// means that the lab is not up.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lab lock: %w", err)
-	}
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o600)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w: %w", ErrNotUp, err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("lab lock: %w", err)
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil && sameFile(f, path) {
 			return func() { _ = f.Close() }, nil
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			_ = f.Close()
+		_ = f.Close()
+		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		if err := pause(ctx, 20*time.Millisecond); err != nil {
-			_ = f.Close()
 			return nil, fmt.Errorf("wait for lock %s held by another process: %w", path, err)
 		}
 	}
+}
+
+// sameFile says whether path still is the open file: its last holder may have
+// removed it while we waited.
+func sameFile(f *os.File, path string) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(open, named)
 }
 
 // pause waits for d or for the end of ctx.
