@@ -50,6 +50,7 @@ type helperConfig struct {
 	RA     bool
 	Args   string
 	Menu   bool
+	Delay  time.Duration
 	Relay  bool // a second subnet, 10.78.0.0/24, behind a relay
 }
 
@@ -93,7 +94,7 @@ func runHelper(text string) error {
 	if err != nil {
 		return err
 	}
-	c := pxe.Config{Mode: cfg.Mode, Interfaces: []string{"eth0"}, HTTPPort: cfg.Port, Force: cfg.Force, RouterAdv: cfg.RA,
+	c := pxe.Config{Mode: cfg.Mode, Interfaces: []string{"eth0"}, HTTPPort: cfg.Port, Force: cfg.Force, RouterAdv: cfg.RA, Delay: cfg.Delay,
 		Policy: fixedPolicy{cfg}, Journal: &lineJournal{out: json.NewEncoder(os.Stdout)}, Loaders: catalog,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if cfg.Mode == pxe.ModeServer {

@@ -120,13 +120,15 @@ func TestProxyBesideDHCPServer(t *testing.T) {
 				run(t, "ip", "-n", ns, "addr", "add", "10.77.0.2/24", "dev", "eth0")
 			}
 			dnsmasq(t, ns)
-			h := s.serve(helperConfig{Mode: pxe.ModeProxy, Action: pxe.BootEnvironment})
+			// udhcpc is no PXE client: it would take the proxy's offer for a lease if that came first. So the proxy waits
+			// (PXE-3), which lets the DHCP server win.
+			h := s.serve(helperConfig{Mode: pxe.ModeProxy, Action: pxe.BootEnvironment, Delay: 500 * time.Millisecond})
 			h.line("HELPER ready")
 			client := s.host()
 			out, err := tryUdhcpc(t, client)
 			require.NoError(t, err)
 			require.Contains(t, out, "server "+server)
-			out, err = tryUdhcpc(t, client, "-V", "PXEClient:Arch:00000:UNDI:002001")
+			out, err = tryUdhcpc(t, client, "-V", "PXEClient:Arch:00000:UNDI:002001", "-x", "0x5d:0000")
 			require.NoError(t, err)
 			require.Contains(t, out, "server "+server, "the address comes from the DHCP server")
 			e := h.event("proxy offer", func(e pxe.Event) bool { return e.Answer == "offer" })

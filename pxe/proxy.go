@@ -1,6 +1,7 @@
 package pxe
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -11,6 +12,10 @@ import (
 func (q *query) proxy() (*outbound, error) {
 	if !q.netboot {
 		return nil, fmt.Errorf("%w: %w", errNotNetboot, errIgnored)
+	}
+	if !q.p.Options.Has(dhcpv4.OptionClientSystemArchitectureType) && q.m.Loader != LoaderIPXE {
+		// PXE 2.1 wants option 93 of every client. One without it may take our offer for a lease of 0.0.0.0.
+		return nil, errors.New("client calls itself a PXE client but sends no architecture (option 93)")
 	}
 	switch {
 	case q.kind == dhcpv4.MessageTypeDiscover && !q.in.boot:

@@ -1,0 +1,110 @@
+package pxe_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bootyard/bootyard/pxe"
+)
+
+// biosDisk is a disk whose boot sector prints a mark.
+func biosDisk(t *testing.T) string {
+	code := []byte{0x31, 0xc0, 0x8e, 0xd8, // ds = 0
+		0xbe, 0x15, 0x7c, // si = text
+		0xac, 0x08, 0xc0, 0x74, 0x06, // next byte, end at zero
+		0xb4, 0x0e, 0xcd, 0x10, 0xeb, 0xf5, // print it
+		0xf4, 0xeb, 0xfd} // halt, for ever
+	code = append(code, "DISK-MARK bios\r\n\x00"...)
+	disk := make([]byte, 1<<20)
+	copy(disk, code)
+	copy(disk[510:], "\x55\xaa")
+	return writeDisk(t, disk)
+}
+
+func writeDisk(t *testing.T, data []byte) string {
+	name := filepath.Join(t.TempDir(), "disk")
+	require.NoError(t, os.WriteFile(name, data, 0o600))
+	return name
+}
+
+// uefiDisk is a disk with the fallback loader, a GRUB that prints a mark.
+func uefiDisk(t *testing.T) string {
+	for _, tool := range []string{"grub-mkstandalone", "mformat", "mcopy", "mmd"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("needs %s", tool)
+		}
+	}
+	dir := t.TempDir()
+	cfg, efi, disk := filepath.Join(dir, "grub.cfg"), filepath.Join(dir, "boot.efi"), filepath.Join(dir, "disk")
+	require.NoError(t, os.WriteFile(cfg, []byte("echo 'DISK-MARK uefi'\necho\nsleep 2\nhalt\n"), 0o600))
+	run(t, "grub-mkstandalone", "-O", "x86_64-efi", "--install-modules=normal echo sleep halt", "--locales=", "--fonts=", "--themes=", "-o", efi, "boot/grub/grub.cfg="+cfg)
+	f, err := os.Create(disk)
+	require.NoError(t, err)
+	require.NoError(t, f.Truncate(40<<20))
+	require.NoError(t, f.Close())
+	run(t, "mformat", "-i", disk, "-F", "::")
+	run(t, "mmd", "-i", disk, "::EFI", "::EFI/BOOT")
+	run(t, "mcopy", "-i", disk, efi, "::EFI/BOOT/BOOTX64.EFI")
+	return disk
+}
+
+// A machine with the network card first reaches its disk, at once or when nobody presses a key (PXE-15a, PXE-20).
+func TestBootLocalDisk(t *testing.T) {
+	kernel := needVM(t)
+	for _, firmware := range []string{"bios", "uefi"} {
+		for _, menu := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s menu=%t", firmware, menu), func(t *testing.T) {
+				s := newSegment(t)
+				h := s.serve(helperConfig{Mode: pxe.ModeServer, Action: pxe.LocalDisk, Menu: menu, RA: true, Files: bootFiles(t, kernel), Force: true})
+				h.line("HELPER ready")
+				disk := biosDisk
+				if firmware == "uefi" {
+					disk = uefiDisk
+				}
+				v := s.boot(firmware, "-drive", "if=none,id=d0,format=raw,file="+disk(t), "-device", "virtio-blk-pci,drive=d0")
+				_, took := v.mark("DISK-MARK "+firmware, bootLimit)
+				h.phases(v)
+				t.Logf("%.1f s from power-on to the disk", took.Seconds())
+				b, err := os.ReadFile(v.console)
+				require.NoError(t, err)
+				if menu {
+					require.Contains(t, strings.ReplaceAll(printable(b), "\n", ""), "Install")
+				}
+			})
+		}
+	}
+}
+
+// Beside somebody else's DHCP server (PXE-10).
+func TestBootProxy(t *testing.T) {
+	kernel := needVM(t)
+	for _, tt := range []struct {
+		name, firmware string
+		extra          []string
+	}{
+		{"bios", "bios", nil},
+		{"uefi", "uefi", nil},
+		{"uefi http", "uefi", []string{"-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=no",
+			"-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSegment(t)
+			other := s.host()
+			run(t, "ip", "-n", other, "addr", "add", "10.77.0.2/24", "dev", "eth0")
+			dnsmasq(t, other)
+			h := s.serve(helperConfig{Mode: pxe.ModeProxy, Action: pxe.BootEnvironment, Files: bootFiles(t, kernel), Args: "console=ttyS0 quiet"})
+			h.line("HELPER ready")
+			v := s.boot(tt.firmware, tt.extra...)
+			line, took := v.mark("BOOTYARD-MARK ", bootLimit)
+			h.phases(v)
+			t.Logf("%.1f s from power-on to init: %s", took.Seconds(), line)
+			require.Contains(t, line, "second-archive")
+		})
+	}
+}
