@@ -109,6 +109,7 @@ type treeParser struct {
 	decoder *xml.Decoder
 	stack   []*Element
 	root    *Element
+	pending []byte // text since the last tag
 	count   int
 }
 
@@ -137,6 +138,9 @@ func (p *treeParser) run() (*Element, error) {
 }
 
 func (p *treeParser) token(token xml.Token, start int) error {
+	if _, text := token.(xml.CharData); !text {
+		p.flush()
+	}
 	switch t := token.(type) {
 	case xml.StartElement:
 		return p.open(t, start)
@@ -150,8 +154,11 @@ func (p *treeParser) token(token xml.Token, start int) error {
 		}
 		p.stack = p.stack[:len(p.stack)-1]
 	case xml.CharData:
-		return p.addText(string(t), start)
+		return p.addText(t, start)
 	case xml.Comment:
+		if p.count++; p.count > MaxElements {
+			return p.fail(start, "too many comments")
+		}
 		if len(p.stack) > 0 {
 			top := p.stack[len(p.stack)-1]
 			top.Content = append(top.Content, Content{Text: string(t), Comment: true})
@@ -198,36 +205,37 @@ func (p *treeParser) open(t xml.StartElement, start int) error {
 	return nil
 }
 
-func (p *treeParser) addText(text string, start int) error {
+// addText gathers text; CDATA and text side by side are one text.
+func (p *treeParser) addText(text []byte, start int) error {
 	if len(p.stack) == 0 {
-		if strings.Trim(text, " \t\r\n\uFEFF") != "" {
+		if len(bytes.Trim(text, " \t\r\n\uFEFF")) != 0 {
 			return p.fail(start, "text outside the root element")
 		}
 		return nil
 	}
-	top := p.stack[len(p.stack)-1]
-	// CDATA and text side by side are one text; merging also keeps a flood of tiny CDATA sections small.
-	if n := len(top.Content); n > 0 && top.Content[n-1].Element == nil && !top.Content[n-1].Comment {
-		top.Content[n-1].Text += text
-		if p.count++; p.count > MaxElements {
-			return p.fail(start, "too many pieces of text")
-		}
-		return nil
-	}
-	top.Content = append(top.Content, Content{Text: text})
+	p.pending = append(p.pending, text...)
 	return nil
 }
 
-// place is position without scanning the text from the start each time: the decoder keeps count for its own offset.
-func (p *treeParser) place(start int) (line, column int) {
-	endLine, _ := p.decoder.InputPos()
-	end := int(p.decoder.InputOffset())
-	line = endLine - bytes.Count(p.text[start:end], []byte{'\n'})
-	lineStart := bytes.LastIndexByte(p.text[max(0, start-4096):start], '\n')
-	if lineStart < 0 && start > 4096 {
-		return line, start // a one-line file: the offset is the best column there is, and cheap
+// flush ends a run of text before a tag or a comment.
+func (p *treeParser) flush() {
+	if len(p.pending) == 0 {
+		return
 	}
-	return line, start - max(0, start-4096) - lineStart
+	top := p.stack[len(p.stack)-1]
+	top.Content = append(top.Content, Content{Text: string(p.pending)})
+	p.pending = p.pending[:0]
+}
+
+// place is position for the tag just read, without scanning the text: the decoder keeps count. The column is in bytes.
+func (p *treeParser) place(start int) (line, column int) {
+	line, column = p.decoder.InputPos()
+	tag := p.text[start:p.decoder.InputOffset()]
+	breaks := bytes.Count(tag, []byte{'\n'})
+	if breaks == 0 {
+		return line, column - len(tag)
+	}
+	return line - breaks, start - bytes.LastIndexByte(p.text[:start], '\n')
 }
 
 func (p *treeParser) fail(offset int, reason string) error {
