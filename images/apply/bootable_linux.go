@@ -20,9 +20,8 @@ var ErrNoLoader = errors.New("image cannot be made bootable on this machine")
 // MakeBootable writes fstab by UUID and installs the boot loader with the image's
 // own GRUB (TS-118b). On UEFI the fallback path /EFI/BOOT is written, with the
 // signed chain when the image has one. The loader for the machine's own firmware
-// must succeed; that for the other kind is installed where the layout and the
-// image allow it, so that the disk starts in either, and its failure is returned
-// as a warning. Repeating it is safe.
+// must succeed; that for the other kind is installed when AnyFirmware asks for
+// it, and what stands against it is returned as a warning. Repeating it is safe.
 func MakeBootable(ctx context.Context, t Target) (warnings []string, err error) {
 	fail := func(err error) error {
 		return fmt.Errorf("make %s bootable on %s: %w", t.Root.Device, t.Root.DiskPath, err)
@@ -146,7 +145,7 @@ func (g grub) install(ctx context.Context, c *chroot, t Target) (warnings []stri
 	if err := checkMenu(t.Dir, g.config, t.Root); err != nil {
 		return nil, err
 	}
-	if g.bios {
+	if t.Firmware == BIOS || t.AnyFirmware && g.bios {
 		_, err := c.run(ctx, g.installer, "--target=i386-pc", "--no-floppy", t.Root.DiskPath)
 		switch {
 		case err != nil && t.Firmware == BIOS:
@@ -155,7 +154,7 @@ func (g grub) install(ctx context.Context, c *chroot, t Target) (warnings []stri
 			warnings = append(warnings, fmt.Sprintf("the disk will not start by BIOS: %v", err))
 		}
 	}
-	if g.efi {
+	if t.Firmware == UEFI || t.AnyFirmware && g.efi {
 		err := g.installEFI(ctx, c, t)
 		switch {
 		case err != nil && t.Firmware == UEFI:
@@ -163,6 +162,9 @@ func (g grub) install(ctx context.Context, c *chroot, t Target) (warnings []stri
 		case err != nil:
 			warnings = append(warnings, fmt.Sprintf("the disk will not start by UEFI: %v", err))
 		}
+	}
+	if t.AnyFirmware && !(g.bios && g.efi) {
+		warnings = append(warnings, "the disk starts by "+string(t.Firmware)+" only: the image has no GRUB for the other kind of firmware, or the disk no EFI partition")
 	}
 	return warnings, nil
 }

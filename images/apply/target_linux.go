@@ -19,8 +19,11 @@ type Target struct {
 	Root     disk.Volume   // holds the system
 	ESP      *disk.Volume  // EFI system partition of the same disk; nil when there is none
 	Swaps    []disk.Volume // for fstab
-	Firmware Firmware      // of this machine: its loader must work, the other one may
+	Firmware Firmware      // of this machine
 	Arch     string        // GOARCH of the image; empty means amd64
+	// AnyFirmware installs the loader for the other kind of firmware as well, for a
+	// disk that moves to another machine. It takes as long again.
+	AnyFirmware bool
 	// KernelArgs are added to the command line of every kernel of the image,
 	// such as console=ttyS0.
 	KernelArgs []string
