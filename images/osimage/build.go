@@ -1,0 +1,238 @@
+package osimage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Names of what BuildDebian leaves in Config.OutDir.
+const (
+	ImageFile    = "image.tar.zst"
+	MetadataFile = "image.json"
+)
+
+// Config says what to build and where.
+type Config struct {
+	// OutDir receives ImageFile and MetadataFile. Made if missing.
+	OutDir string
+	// CacheDir keeps finished images by the hash of their inputs. Made if missing.
+	CacheDir string
+	// Mirror is the archive to take packages from, such as a local mirror's URL.
+	// Empty: the host's own apt sources of the release, with its updates.
+	Mirror string
+	// Release is Debian's code name. Empty: bookworm.
+	Release string
+	// Autologin opens a root shell on the serial line without a password. For
+	// labs and demonstrations only: whoever reaches the line owns the machine.
+	Autologin bool
+	// CompressionLevel is zstd's, 1 to 19. Zero: 12.
+	CompressionLevel int
+	// Refresh builds even when the cache has an image of the same inputs, to
+	// take in newer package versions.
+	Refresh bool
+	// Logger may be nil.
+	Logger *slog.Logger
+	// Progress, if set, gets a short line about what is being done, at most a
+	// few a second. Called from one goroutine.
+	Progress func(line string)
+}
+
+// Image is a built image. It is stored as MetadataFile, without Path.
+type Image struct {
+	Path   string    `json:"-"`      // of the archive
+	Size   int64     `json:"size"`   // of the archive in bytes
+	SHA256 string    `json:"sha256"` // of the archive, lower-case hex
+	Built  time.Time `json:"built"`  // UTC
+	Key    string    `json:"key"`    // hash of the inputs
+	Metadata
+	Cached bool `json:"-"` // nothing had to be built
+}
+
+// BuildDebian makes a small Debian for amd64. It needs root (owners, device
+// nodes, programs run in the new system), mmdebstrap, zstd, the network, and
+// one to three minutes; with unchanged Config the cached image is returned at
+// once. The cache does not look at newer package versions: see Config.Refresh.
+func BuildDebian(ctx context.Context, cfg Config) (Image, error) {
+	img, err := cfg.build(ctx)
+	if err != nil {
+		return Image{}, fmt.Errorf("build OS image: %w", err)
+	}
+	return img, nil
+}
+
+func (c Config) build(ctx context.Context) (Image, error) {
+	r, err := c.recipe()
+	if err != nil {
+		return Image{}, err
+	}
+	for _, dir := range []string{c.OutDir, c.CacheDir} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return Image{}, fmt.Errorf("make folder: %w", err)
+		}
+	}
+	if img, ok := load(c.OutDir, r.key); ok && !c.Refresh {
+		c.log().Info("OS image is up to date", "file", img.Path, "bytes", img.Size)
+		return img, nil
+	}
+	unlock, err := lockDir(ctx, c.CacheDir)
+	if err != nil {
+		return Image{}, err
+	}
+	defer unlock()
+	kept := filepath.Join(c.CacheDir, "debian-"+r.key[:32])
+	img, ok := load(kept, r.key)
+	if !ok || c.Refresh {
+		if img, err = c.bootstrap(ctx, r, kept); err != nil {
+			return Image{}, err
+		}
+		img.Cached = false
+	}
+	for _, name := range []string{ImageFile, MetadataFile} { // metadata last: it says that the rest is whole
+		if err := place(filepath.Join(kept, name), filepath.Join(c.OutDir, name)); err != nil {
+			return Image{}, err
+		}
+	}
+	img.Path = filepath.Join(c.OutDir, ImageFile)
+	return img, nil
+}
+
+// load returns the image in dir if it is whole and made of these inputs.
+func load(dir, key string) (Image, bool) {
+	var img Image
+	data, err := os.ReadFile(filepath.Join(dir, MetadataFile))
+	if err != nil || json.Unmarshal(data, &img) != nil || img.Key != key {
+		return img, false
+	}
+	img.Path, img.Cached = filepath.Join(dir, ImageFile), true
+	sum, size, err := hashFile(img.Path)
+	return img, err == nil && size == img.Size && sum == img.SHA256
+}
+
+// bootstrap makes the image and stores it in dir, in one step.
+func (c Config) bootstrap(ctx context.Context, r recipe, dir string) (Image, error) {
+	if os.Geteuid() != 0 {
+		return Image{}, errors.New("root is needed to make a system of files with owners: run as root, or bring an image made elsewhere")
+	}
+	tmp, err := os.MkdirTemp(c.CacheDir, "build-")
+	if err != nil {
+		return Image{}, fmt.Errorf("make folder: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	out := filepath.Join(tmp, "out")
+	if err := os.Mkdir(out, 0o755); err != nil {
+		return Image{}, fmt.Errorf("make folder: %w", err)
+	}
+	start := time.Now()
+	c.log().Info("making a Debian", "release", r.release, "sources", r.sources)
+	m, err := c.run(ctx, r, tmp, filepath.Join(out, ImageFile))
+	if err != nil {
+		return Image{}, err
+	}
+	img := Image{Built: start.UTC().Truncate(time.Second), Key: r.key, Metadata: m}
+	if img.SHA256, img.Size, err = hashFile(filepath.Join(out, ImageFile)); err != nil {
+		return Image{}, err
+	}
+	data, err := json.MarshalIndent(img, "", "  ")
+	if err != nil {
+		return Image{}, fmt.Errorf("describe image: %w", err)
+	}
+	if err := writeSynced(filepath.Join(out, MetadataFile), data); err != nil {
+		return Image{}, err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return Image{}, fmt.Errorf("replace image: %w", err)
+	}
+	if err := os.Rename(out, dir); err != nil {
+		return Image{}, fmt.Errorf("replace image: %w", err)
+	}
+	c.log().Info("OS image made", "bytes", img.Size, "unpacked", img.Unpacked, "files", img.Files, "packages", len(img.Packages),
+		"seconds", int(time.Since(start).Seconds()), "sha256", img.SHA256)
+	return img, nil
+}
+
+// place puts src at dst in one step: a second name for the same bytes where the
+// file system allows, else a copy.
+func place(src, dst string) error {
+	tmp := dst + ".new"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("place %s: %w", dst, err)
+	}
+	if err := os.Link(src, tmp); err != nil {
+		in, err := os.Open(src)
+		if err != nil {
+			return fmt.Errorf("place %s: %w", dst, err)
+		}
+		defer in.Close()
+		f, err := os.Create(tmp)
+		if err != nil {
+			return fmt.Errorf("place %s: %w", dst, err)
+		}
+		_, err = io.Copy(f, in)
+		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+			return fmt.Errorf("place %s: %w", dst, errors.Join(err, os.Remove(tmp)))
+		}
+	}
+	if err := os.Rename(tmp, dst); err != nil {
+		return fmt.Errorf("place %s: %w", dst, err)
+	}
+	// Renaming a name onto another name of the same file does nothing: drop ours.
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("place %s: %w", dst, err)
+	}
+	return nil
+}
+
+func writeSynced(name string, data []byte) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	_, err = f.Write(append(data, '\n'))
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
+
+func (c Config) log() *slog.Logger {
+	if c.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return c.Logger
+}
+
+// lockDir keeps two builds from working in the same cache.
+func lockDir(ctx context.Context, dir string) (func(), error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock the cache: %w", err)
+	}
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			f.Close()
+			return nil, fmt.Errorf("lock the cache: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("another build uses %s: %w", dir, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
