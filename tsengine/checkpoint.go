@@ -176,6 +176,9 @@ func (e *Engine) restore(c *Checkpoint) error {
 		if c.Awaits != "" {
 			expected = c.Awaits
 		}
+		if c.Started && e.config.Environment == FullOS && step.Find(e.program.code[c.Next].node).Contract().EntersOS {
+			expected = FullOS
+		}
 		if expected != e.config.Environment {
 			return fmt.Errorf("%w: it waits for %s and this is %s; start the machine from %s", ErrWrongEnvironment, expected, e.config.Environment, bootPlace(expected))
 		}
@@ -196,6 +199,7 @@ func (e *Engine) restore(c *Checkpoint) error {
 	e.volumes.Volumes = append([]machine.Volume(nil), c.Volumes...)
 	e.number, e.next, e.last, e.stepsDone, e.agentOnDisk = c.Number, c.Next, c.Last, c.StepsDone, c.AgentOnDisk
 	e.interrupted, e.done = c.Started, c.Result
+	e.entersOS = c.Started && c.Environment == WinPE && e.config.Environment == FullOS
 	if e.next < len(e.program.code) {
 		e.entered = e.ancestors(e.next)
 	}

@@ -220,3 +220,31 @@ func TestRestartThatWouldNotComeBack(t *testing.T) {
 		})
 	}
 }
+
+// Power fails after Setup has done its work and before that was recorded, and the machine starts from its disk: the
+// agent that runs there proves that Setup had ended.
+func TestPowerCutAfterSetup(t *testing.T) {
+	b, st := &bench{}, &store{}
+	s := deployment(t)
+	st.fail = func(int) error {
+		if len(b.setup) > 0 {
+			return errPower
+		}
+		return nil
+	}
+	e, err := tsengine.New(tsengine.Config{Sequence: s, Environment: tsengine.WinPE, Store: st, Identity: tsengine.Identity{BootImageID: bootImage}, Machine: b.capabilities(&commands{})})
+	require.NoError(t, err)
+	_, err = e.Run(t.Context())
+	require.ErrorIs(t, err, errPower)
+	require.True(t, st.last(t).Started)
+	st.fail = nil
+
+	done := &commands{}
+	e, err = tsengine.New(tsengine.Config{Sequence: s, Environment: tsengine.FullOS, Store: st, Checkpoint: st.last(t), Machine: machine.Capabilities{Commands: done}})
+	require.NoError(t, err)
+	r, err := e.Run(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, tsengine.Succeeded, r.Outcome, r.Error)
+	require.Len(t, b.setup, 1)
+	require.Len(t, done.lines, 1)
+}

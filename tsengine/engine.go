@@ -95,6 +95,7 @@ type Engine struct {
 	savedAt     time.Time // of the last checkpoint
 	done        *Result
 	interrupted bool // resumed at a step that was started and not finished
+	entersOS    bool // ... and that this environment proves to have succeeded
 	component   string
 	mu          sync.Mutex // guards component: capabilities report from their own goroutines
 	entered     []int      // groups that were started and not ended, outermost first

@@ -87,9 +87,13 @@ func (r *recorder) trace() string {
 
 func parse(t testing.TB, body string) *sequence.Sequence {
 	t.Helper()
-	s, err := sequence.Parse([]byte(`<sequence version="3.10">` + body + `</sequence>`))
+	s, err := parseText(body)
 	require.NoError(t, err)
 	return s
+}
+
+func parseText(body string) (*sequence.Sequence, error) {
+	return sequence.Parse([]byte(`<sequence version="3.10">` + body + `</sequence>`))
 }
 
 func command(name, line, attributes string) string {

@@ -26,6 +26,11 @@ func (e *Engine) step(ctx context.Context, i int) (*Result, error) {
 	if err := e.variables.Set("_SMSTSCurrentActionName", n.Name); err != nil {
 		return nil, err
 	}
+	if e.config.Log != nil { // it may have moved to the disk (TS-154)
+		if err := e.variables.Set("_SMSTSLogPath", e.config.Log.Dir()); err != nil {
+			return nil, err
+		}
+	}
 	if contract.Effect {
 		if err := e.save(ctx, func(c *Checkpoint) { c.Started = true }); err != nil {
 			return nil, err

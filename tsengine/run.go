@@ -71,6 +71,11 @@ func (e *Engine) node(ctx context.Context, i int) (*Result, error) {
 	e.log(smstslog.Info, fmt.Sprintf("Start executing an instruction. Instruction name: '%s'.  Pointer: %d. Type: '%s'. Disabled: %d", n.Name, i, n.Type, bit(n.Disabled)))
 	if e.interrupted {
 		e.interrupted = false
+		if e.entersOS {
+			e.log(smstslog.Warning, fmt.Sprintf("The action (%s) was interrupted, but the operating system it set up is running", n.Name))
+			e.agentOnDisk = true
+			return e.stepEnded(ctx, i, step.Outcome{})
+		}
 		if !step.Find(n).Contract().Repeatable {
 			err := errors.New("the machine or the agent went down while the step was running; it is not run again because its effects are unknown (TS-112a)")
 			return e.stepEnded(ctx, i, step.Failure(step.CodeInterrupted, err))

@@ -56,7 +56,10 @@ func (ApplyOS) Run(ctx context.Context, c *Context) Outcome {
 
 // recordImage puts the applied volume into the table, with a letter, and sets OSDTargetSystemDrive.
 func recordImage(c *Context, request machine.ApplyRequest, applied machine.Applied) Outcome {
-	v := applied.Volume
+	v, letter := applied.Volume, ""
+	if request.Target.Volume != nil {
+		letter = request.Target.Volume.Letter
+	}
 	if v.Partition == 0 {
 		v.Disk, v.Partition = request.Target.Disk, request.Target.Partition
 	}
@@ -68,7 +71,9 @@ func recordImage(c *Context, request machine.ApplyRequest, applied machine.Appli
 		c.Volumes.Volumes = append(c.Volumes.Volumes, v)
 		known = &c.Volumes.Volumes[len(c.Volumes.Volumes)-1]
 	}
-	letter := known.Letter
+	if known.Letter != "" {
+		letter = known.Letter
+	}
 	if letter == "" {
 		if letter = c.Volumes.FreeLetter(); letter == "" {
 			return Failure(CodeFailed, errors.New("no drive letter is free for the operating system"))

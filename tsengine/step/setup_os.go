@@ -12,12 +12,13 @@ import (
 
 // SetupOS is Setup Windows and ConfigMgr in its Linux meaning, "Set up OS and agent" (TS-118a): it puts the agent into
 // the applied operating system and asks for the restart into it. An error is always fatal (TS-46). Putting the same
-// files there twice does no harm, so it may be repeated.
+// files there twice does no harm, so it may be repeated; and when power failed between its end and its record, the agent
+// that runs from the disk is the proof that it had ended.
 type SetupOS struct{}
 
 // Contract implements Step.
 func (SetupOS) Contract() Contract {
-	return Contract{Type: "SetupWindowsAndSMSAction", RunIn: sequence.WinPE, Effect: true, Repeatable: true, Fatal: true, Component: smstslog.SetupOS}
+	return Contract{Type: "SetupWindowsAndSMSAction", RunIn: sequence.WinPE, Effect: true, Repeatable: true, Fatal: true, EntersOS: true, Component: smstslog.SetupOS}
 }
 
 // Run implements Step.

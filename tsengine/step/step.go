@@ -22,6 +22,7 @@ type Contract struct {
 	Effect     bool           // changes something outside the engine: gets a durable started and finished record
 	Repeatable bool           // may run again after it was interrupted
 	Fatal      bool           // continue on error does not help (TS-46)
+	EntersOS   bool           // when the agent of the installed system finds this step started, it has succeeded
 	Component  string         // of its log records (TS-151)
 }
 
