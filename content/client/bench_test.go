@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -59,4 +60,29 @@ func BenchmarkFetch(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkFetchSmallFiles fetches 2000 files of 2 KiB.
+func BenchmarkFetchSmallFiles(b *testing.B) {
+	lib, err := library.Open(b.TempDir(), library.Options{Signer: ed25519.NewKeyFromSeed(make([]byte, 32))})
+	require.NoError(b, err)
+	defer lib.Close()
+	source := b.TempDir()
+	random := rand.NewChaCha8([32]byte{7})
+	for i := range 2000 {
+		data := make([]byte, 2048)
+		_, _ = random.Read(data)
+		require.NoError(b, os.WriteFile(filepath.Join(source, strconv.Itoa(i)), data, 0o644))
+	}
+	result, err := lib.Add(context.Background(), "BYD00001", source, nil)
+	require.NoError(b, err)
+	server := httptest.NewServer(lib.Handler())
+	defer server.Close()
+	b.ResetTimer()
+	for range b.N {
+		_, _, err := client.Fetch(context.Background(), client.Request{
+			Manifest: result.Manifest, Dir: b.TempDir(), Sources: []client.Source{{BaseURL: server.URL, Kind: client.KindCurrent}},
+		})
+		require.NoError(b, err)
+	}
 }

@@ -63,7 +63,8 @@ func (t *transfer) run(ctx context.Context) (sum content.Hash, received int64, e
 		return sum, 0, err
 	}
 	rt := &transport{transfer: t, alive: func() { watchdog.Reset(t.stall) }}
-	grabber := &grab.Client{HTTPClient: rt, BufferSize: 256 << 10, UserAgent: "bootyard"}
+	buffer := min(t.file.Size-t.offset, 256<<10) // grab makes a new one for every file
+	grabber := &grab.Client{HTTPClient: rt, BufferSize: int(buffer), UserAgent: "bootyard"}
 	response := grabber.Do(request.WithContext(ctx))
 	err = response.Err()
 	received = rt.received

@@ -15,7 +15,8 @@ import (
 const slowestClient = 32 << 10
 
 // Handler serves the stored files: GET and HEAD of /<sha-256>, with ranges and conditional requests (RFC 9110). There is
-// no listing, and no other name exists. Who may ask is decided in front of it, e.g. by signed URLs.
+// no listing, and no other name exists. Who may ask is decided in front of it, e.g. by signed URLs; what is put in front must
+// pass its http.ResponseWriter through or forward io.ReaderFrom, or sendfile is lost.
 func (l *Library) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

@@ -175,3 +175,25 @@ func TestPropertyNeverDueOutsideItsTimesAndWindows(t *testing.T) {
 		}
 	})
 }
+
+// TestPropertyFarYearsCostNothing has starts and clocks anywhere in time, as a broken clock or a hostile policy may.
+func TestPropertyFarYearsCostNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a := drawAssignment(t)
+		a.Start.At = time.Date(rapid.IntRange(2, 9999).Draw(t, "year"), 5, 6, 7, 8, 9, 0, time.UTC)
+		now := time.Date(rapid.IntRange(-300, 20000).Draw(t, "now"), 6, 7, 8, 9, 10, 0, time.UTC)
+		z, _ := time.LoadLocation(rapid.SampledFrom(zones).Draw(t, "zone"))
+		in := evaluate.Input{Zone: z, Environment: evaluate.FullOS, Now: now, Windows: []evaluate.Window{{Schedule: a, Length: time.Hour}},
+			Deployment: evaluate.Deployment{ID: "BYD20001", Sequence: "BYD00001", Purpose: evaluate.Required, WakeUp: true, Option: evaluate.AllBefore,
+				Assignments: []evaluate.Assignment{a, {Kind: evaluate.ASAP}}}}
+		began := time.Now()
+		v := evaluate.Evaluate(in)
+		for _, next := range v.NextDue {
+			assert.True(t, next.After(now))
+		}
+		evaluate.NextWake(in, now, now.Add(time.Hour))
+		if took := time.Since(began); took > 10*time.Second {
+			t.Fatalf("took %v", took)
+		}
+	})
+}

@@ -60,14 +60,21 @@ func (a Assignment) every() int { return max(a.Every, 1) }
 func (a Assignment) intervalWalls(start, seek time.Time) iter.Seq[time.Time] {
 	period := time.Duration(a.Days)*24*time.Hour + time.Duration(a.Hours)*time.Hour + time.Duration(a.Minutes)*time.Minute
 	return func(yield func(time.Time) bool) {
-		wall := start
-		if behind := seek.Sub(start); behind > period {
-			wall = start.Add(behind / period * period).Add(-period)
-		}
-		for wall.Year() <= lastYear && yield(wall) {
+		for wall := skip(start, seek, period); wall.Year() <= lastYear && yield(wall); {
 			wall = wall.Add(period)
 		}
 	}
+}
+
+// skip goes from first by whole periods to the one before the last that is not after seek. It counts in seconds, because a
+// time.Duration ends at 292 years and a start may lie further back, by mistake or by malice.
+func skip(first, seek time.Time, period time.Duration) time.Time {
+	seconds := int64(period / time.Second)
+	periods := (seek.Unix()-first.Unix())/seconds - 1
+	if periods <= 0 {
+		return first
+	}
+	return time.Unix(first.Unix()+periods*seconds, 0).UTC()
 }
 
 var weekdays = [...]rrule.Weekday{rrule.SU, rrule.MO, rrule.TU, rrule.WE, rrule.TH, rrule.FR, rrule.SA}
@@ -75,9 +82,7 @@ var weekdays = [...]rrule.Weekday{rrule.SU, rrule.MO, rrule.TU, rrule.WE, rrule.
 func (a Assignment) weeklyWalls(start, seek time.Time) iter.Seq[time.Time] {
 	first := start.AddDate(0, 0, (a.Weekday-1-int(start.Weekday())+7)%7)
 	period := time.Duration(a.every()) * 7 * 24 * time.Hour
-	if behind := seek.Sub(first); behind > period {
-		first = first.Add(behind / period * period).Add(-period)
-	}
+	first = skip(first, seek, period)
 	return ruleWalls(rrule.ROption{Freq: rrule.WEEKLY, Interval: a.every(), Dtstart: first, Byweekday: []rrule.Weekday{weekdays[a.Weekday-1]}})
 }
 
