@@ -178,18 +178,6 @@ func (s *Service) collectionOfOne(tx *store.Tx, d wire.Device) (wire.Collection,
 	return s.createCollection(tx, wire.CollectionCreate{Name: name, Members: []string{d.ID}, Comment: "made by bootyard deploy"})
 }
 
-// Explain is the decision with everything that was considered.
-func (s *Service) Explain(ctx context.Context, device string, env wire.Environment, at time.Time) (wire.Decision, error) {
-	d, err := s.Device(ctx, device)
-	if err != nil {
-		return wire.Decision{}, err
-	}
-	if env != wire.FullOS {
-		env = wire.WinPE
-	}
-	return s.Decide(ctx, Asker{Device: d.ID, Environment: env, Stage: wire.StageDHCP, At: at})
-}
-
 // options computes DOP-T1 to T4 with the reason for each missing one (DOP-10).
 func options(a wire.Availability, allShares, hasReferences bool) []wire.OptionOffer {
 	before := wire.OptionOffer{Option: wire.AllBefore, Offered: true}

@@ -37,10 +37,11 @@ func (s *Service) ImportPackage(ctx context.Context, p wire.Package, dir string)
 		return p, errors.New("this appliance has no content library")
 	}
 	name := printable(p.Name, 255)
+	version := 1
 	err := s.Store.Update(ctx, func(tx *store.Tx) error {
 		old, err := tx.Package(p.ID)
 		if err == nil {
-			name = cmp.Or(name, old.Name)
+			version, name = old.Version+1, cmp.Or(name, old.Name)
 			p.Created, p.Kind = old.Created, cmp.Or(p.Kind, old.Kind)
 			return nil
 		}
@@ -59,7 +60,7 @@ func (s *Service) ImportPackage(ctx context.Context, p wire.Package, dir string)
 	if name == "" {
 		return p, invalid("", "name", "a package needs a name", "give one")
 	}
-	m, err := s.Content.Import(ctx, p.ID, dir)
+	m, err := s.Content.Import(ctx, p.ID, version, dir)
 	if err != nil {
 		return p, fmt.Errorf("store content of %s: %w", p.ID, err)
 	}

@@ -43,8 +43,9 @@ type ContentLibrary interface {
 	// Sources says where a device gets the files, best first.
 	Sources(ctx context.Context, m wire.Manifest) ([]wire.ContentSource, error)
 	// Import stores the files below dir as the package's next version and
-	// returns its manifest. The version stays when nothing changed.
-	Import(ctx context.Context, packageID, dir string) (wire.Manifest, error)
+	// returns its manifest, whose version counts: it stays when nothing
+	// changed. version is the one expected, 1 for a new package.
+	Import(ctx context.Context, packageID string, version int, dir string) (wire.Manifest, error)
 }
 
 // Waker sends magic packets. It returns what it sent to, as text, also beside
