@@ -67,7 +67,7 @@ func TestBootLocalDisk(t *testing.T) {
 				if firmware == "uefi" {
 					disk = uefiDisk
 				}
-				v := s.boot(firmware, "-drive", "if=none,id=d0,format=raw,file="+disk(t), "-device", "virtio-blk-pci,drive=d0")
+				v := s.boot(firmware, "-drive", "if=none,id=d0,format=raw,file="+disk(t), "-device", "virtio-blk-pci,drive=d0,bootindex=2")
 				_, took := v.mark("DISK-MARK "+firmware, bootLimit)
 				h.phases(v)
 				t.Logf("%.1f s from power-on to the disk", took.Seconds())

@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/bootyard/bootyard/pxe/script"
 )
 
 // grubTarget is a platform for which a GRUB image is built when its modules are installed.
@@ -57,10 +59,7 @@ for byd_try in 1 2 3 4 5; do
 done
 if [ "$byd_ok" != "1" ]; then
   echo 'bootyard: giving up, starting the local disk'
-  if search --no-floppy --file --set=root /EFI/BOOT/BOOTX64.EFI; then
-    if chainloader /EFI/BOOT/BOOTX64.EFI; then boot; fi
-  fi
-  exit
+` + script.GRUBLocal + `
 fi
 `
 }

@@ -32,15 +32,25 @@ func GRUB(p Plan) ([]byte, error) {
 	return []byte(w.String()), nil
 }
 
-// GRUBLocal starts the local disk of a UEFI machine. root must be set, or the disk's shim does not find its own loader
-// (netboot-facts section 8).
+// GRUBLocal starts the local disk of a UEFI machine: the one that bootyard deployed (it has the file DeployedMark), else
+// the first with a boot program. root must be set, or the disk's shim does not find its own loader (netboot-facts section
+// 8). When there is none the machine restarts after a minute and asks again: leaving GRUB sends edk2 to its menu for ever.
 const GRUBLocal = `echo 'bootyard: starting the local disk'
-if search --no-floppy --file --set=root /EFI/BOOT/BOOTX64.EFI; then
+if search --no-floppy --file --set=root ` + DeployedMark + `; then
   if chainloader /EFI/BOOT/BOOTX64.EFI; then boot; fi
 fi
-echo 'bootyard: no disk here has /EFI/BOOT/BOOTX64.EFI'
-sleep 5
+for byd_file in /EFI/BOOT/BOOTX64.EFI /EFI/debian/shimx64.efi /EFI/Microsoft/Boot/bootmgfw.efi; do
+  if search --no-floppy --file --set=root $byd_file; then
+    if chainloader $byd_file; then boot; fi
+  fi
+done
+echo 'bootyard: no disk that the firmware shows has a boot program, restarting in 60 seconds (ESC: firmware menu)'
+if sleep --interruptible 60; then reboot; fi
 exit`
+
+// DeployedMark is a file on the EFI system partition by which the disk that bootyard deployed is told from a USB stick
+// that the firmware counts first. It may be missing.
+const DeployedMark = "/EFI/bootyard/deployed"
 
 // GRUBName turns an http URL into GRUB's name for it.
 func GRUBName(s string) (string, error) {

@@ -117,6 +117,7 @@ func checkIPXE(t *testing.T, s string) {
 }
 
 func checkGRUB(t *testing.T, s string) {
+	s = strings.ReplaceAll(s, script.GRUBLocal, "")
 	for _, l := range strings.Split(strings.TrimSuffix(s, "\n"), "\n") {
 		if strings.Count(l, "'")%2 != 0 {
 			t.Fatalf("unbalanced quotes: %q", l)
