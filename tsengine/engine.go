@@ -156,3 +156,9 @@ func (e *Engine) Variables() *variable.Environment { return e.variables }
 func (e *Engine) Volumes() []machine.Volume {
 	return append([]machine.Volume(nil), e.volumes.Volumes...)
 }
+
+// PostAction is the command line of SMSTSPostAction, expanded, or empty. When the sequence has succeeded or failed, the
+// caller starts it as the last thing it does and does not wait for it (TS-122). It may hold secrets.
+func (e *Engine) PostAction() string {
+	return e.variables.Expand(e.variables.Value("SMSTSPostAction"))
+}

@@ -1,6 +1,9 @@
 package tsengine
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Kind is what an event is about.
 type Kind string
@@ -80,3 +83,21 @@ const (
 	msgSequenceDone    = 11143
 	msgStartedNoClient = 11144
 )
+
+// ProgressText is the "2 of 10 (20% complete)" of an event, in the form that TSProgressInfoLevel asks for: 1, 2 or 3;
+// empty for other levels and for events without a step (TS-171).
+func ProgressText(e Event, level int) string {
+	if e.Steps == 0 || e.Step == 0 {
+		return ""
+	}
+	percent := fmt.Sprintf("(%d%% complete)", 100*e.Step/e.Steps)
+	switch level {
+	case 1:
+		return fmt.Sprintf("%d of %d", e.Step, e.Steps)
+	case 2:
+		return fmt.Sprintf("%d of %d %s", e.Step, e.Steps, percent)
+	case 3:
+		return percent
+	}
+	return ""
+}

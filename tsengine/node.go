@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
 	"github.com/bootyard/bootyard/tsengine/step"
@@ -72,11 +74,29 @@ func (e *Engine) perform(ctx context.Context, s step.Step, i int) (out step.Outc
 	return s.Run(ctx, &step.Context{
 		Node: n, Variables: e.variables, Machine: e.config.Machine, Volumes: &e.volumes,
 		Environment: e.config.Environment, UEFI: e.config.Hardware.UEFI, AgentOnDisk: &e.agentOnDisk,
-		Progress: func(current, total int64, text string) {
-			e.reportNode(Event{Kind: StepProgress, Current: current, Total: total, Reason: text}, i)
-		},
-		Log: e.log, Evaluate: e.evaluator.Evaluate,
+		Progress: e.progress(i),
+		Log:      e.log, Evaluate: e.evaluator.Evaluate,
 	})
+}
+
+// progressEvery is how often a step's own progress is reported at most; capabilities may tell theirs for every block.
+const progressEvery = 200 * time.Millisecond
+
+func (e *Engine) progress(i int) machine.Progress {
+	var mu sync.Mutex
+	var last time.Time
+	return func(current, total int64, text string) {
+		mu.Lock()
+		now := e.config.Now()
+		drop := !last.IsZero() && now.Sub(last) < progressEvery && (total <= 0 || current < total)
+		if !drop {
+			last = now
+		}
+		mu.Unlock()
+		if !drop {
+			e.reportNode(Event{Kind: StepProgress, Current: current, Total: total, Reason: text}, i)
+		}
+	}
 }
 
 // stepEnded judges a step, sets the result variables, honours restarts and moves on.
@@ -116,6 +136,9 @@ func (e *Engine) stepEnded(ctx context.Context, i int, out step.Outcome) (*Resul
 		if result != nil || err != nil {
 			return result, err
 		}
+	}
+	if restart == nil || !restart.Again {
+		e.leaveGroups(e.next)
 	}
 	if restart != nil {
 		return e.restart(ctx, i, restart)

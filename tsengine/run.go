@@ -35,7 +35,6 @@ func (e *Engine) Run(ctx context.Context) (Result, error) {
 			return *result, nil
 		}
 	}
-	e.leaveGroups(len(e.program.code))
 	e.log(smstslog.Info, "Successfully completed the task sequence")
 	return e.finish(ctx, Result{Outcome: Succeeded, Pointer: -1}, msgSequenceDone, Information)
 }
@@ -65,7 +64,6 @@ func (e *Engine) begin(ctx context.Context) error {
 
 // node runs the instruction at i and moves on. A result ends this Run.
 func (e *Engine) node(ctx context.Context, i int) (*Result, error) {
-	e.leaveGroups(i)
 	in := &e.program.code[i]
 	n := in.node
 	e.log(smstslog.Info, fmt.Sprintf("Start executing an instruction. Instruction name: '%s'.  Pointer: %d. Type: '%s'. Disabled: %d", n.Name, i, n.Type, bit(n.Disabled)))
@@ -99,7 +97,7 @@ func (e *Engine) node(ctx context.Context, i int) (*Result, error) {
 	case err != nil && n.Kind == sequence.Step:
 		return e.stepEnded(ctx, i, step.Failure(step.CodeFailed, fmt.Errorf("its condition cannot be evaluated: %w", err)))
 	case err != nil:
-		return e.fail(ctx, i, failure{i, step.CodeFailed, "its condition cannot be evaluated: " + err.Error(), false})
+		return e.groupFailed(ctx, i, failure{i, step.CodeFailed, "its condition cannot be evaluated: " + err.Error(), false})
 	case !verdict.Holds:
 		e.skip(i, false, verdict.Reason)
 		return nil, e.saveSoon(ctx)
@@ -132,6 +130,7 @@ func (e *Engine) skip(i int, disabled bool, reason string) {
 	}
 	e.reportNode(Event{Kind: NodeSkipped, MessageID: id, Severity: Information, Reason: reason}, i)
 	e.next = in.end
+	e.leaveGroups(e.next)
 }
 
 // enter starts a group or a child sequence. A disabled child fails the deployment whatever its flags (TS-46, TS-120).
@@ -139,7 +138,7 @@ func (e *Engine) enter(ctx context.Context, i int) (*Result, error) {
 	in := &e.program.code[i]
 	if in.child != nil {
 		if in.child.Disabled {
-			return e.fail(ctx, i, failure{i, step.CodeFailed, fmt.Sprintf("child task sequence %s is disabled; enable it or disable the step (TS-120)", in.child.PackageID), true})
+			return e.groupFailed(ctx, i, failure{i, step.CodeFailed, fmt.Sprintf("child task sequence %s is disabled; enable it or disable the step (TS-120)", in.child.PackageID), true})
 		}
 		e.log(smstslog.Info, fmt.Sprintf("Starting child task sequence '%s'", in.child.Name))
 	}
@@ -147,6 +146,7 @@ func (e *Engine) enter(ctx context.Context, i int) (*Result, error) {
 	e.reportNode(Event{Kind: GroupStarted, MessageID: msgGroupStarted, Severity: Information}, i)
 	e.entered = append(e.entered, i)
 	e.next = i + 1
+	e.leaveGroups(e.next) // an empty group
 	return nil, e.saveSoon(ctx)
 }
 
@@ -186,7 +186,6 @@ func (e *Engine) fail(ctx context.Context, i int, f failure) (*Result, error) {
 			e.log(smstslog.Warning, fmt.Sprintf("The failure of (%s) is ignored: continue on error is set", in.node.Name))
 			e.reportNode(Event{Kind: FailureIgnored, MessageID: msgFailureIgnored, Severity: Caution, ExitCode: f.code, Reason: f.reason}, i)
 			e.next = in.end
-			// The group itself was already taken off; deeper ones have ended with it.
 			return nil, nil
 		}
 		i = in.parent
@@ -200,6 +199,18 @@ func (e *Engine) fail(ctx context.Context, i int, f failure) (*Result, error) {
 		e.log(smstslog.Error, fmt.Sprintf("The execution of the group (%s) has failed and the execution has been aborted. An action failed.", name))
 		e.reportNode(Event{Kind: GroupFailed, MessageID: msgGroupFailure, Severity: Failure, ExitCode: f.code, Reason: f.reason}, i)
 	}
+}
+
+// groupFailed is fail for a group or child sequence that could not even be started.
+func (e *Engine) groupFailed(ctx context.Context, i int, f failure) (*Result, error) {
+	e.log(smstslog.Error, fmt.Sprintf("The group (%s) cannot be started: %s", e.program.code[i].node.Name, f.reason))
+	e.reportNode(Event{Kind: GroupFailed, MessageID: msgGroupFailure, Severity: Failure, ExitCode: f.code, Reason: f.reason}, i)
+	result, err := e.fail(ctx, i, f)
+	if result == nil && err == nil {
+		e.leaveGroups(e.next)
+		err = e.saveSoon(ctx)
+	}
+	return result, err
 }
 
 func (e *Engine) failed(ctx context.Context, f failure) (*Result, error) {

@@ -182,3 +182,24 @@ func TestSources(t *testing.T) {
 	r := execute(t, s, func(c *tsengine.Config) { c.Variables = env })
 	require.Equal(t, []string{"echo device second default %D%"}, r.commands.lines)
 }
+
+// TS-171.
+func TestProgressText(t *testing.T) {
+	e := tsengine.Event{Step: 2, Steps: 10}
+	require.Equal(t, []string{"", "2 of 10", "2 of 10 (20% complete)", "(20% complete)"},
+		[]string{tsengine.ProgressText(e, 0), tsengine.ProgressText(e, 1), tsengine.ProgressText(e, 2), tsengine.ProgressText(e, 3)})
+	require.Empty(t, tsengine.ProgressText(tsengine.Event{}, 1))
+	r := execute(t, parse(t, command("a", "exit 0", "")+`<group name="g" disable="true">`+command("b", "exit 0", "")+`</group>`+command("c", "exit 0", `disable="true"`)+
+		`<group name="h">`+variableCondition("X", "exists", "")+command("d", "exit 0", "")+`</group>`), nil)
+	require.Equal(t, 2, r.engine.Steps(), "conditions are not considered, disabled nodes are")
+}
+
+// Every group that was started is reported as completed or failed, also when a restart is the last thing in it.
+func TestGroupsAreReported(t *testing.T) {
+	s := parse(t, `<group name="a"><group name="b">`+command("x", "exit 3010", "")+`</group></group><group name="empty"/>`+command("y", "exit 0", ""))
+	first := execute(t, s, nil)
+	require.Equal(t, "a:group-started b:group-started x:step-succeeded b:group-completed a:group-completed x:restart", first.recorder.trace())
+	second := execute(t, s, func(c *tsengine.Config) { c.Checkpoint = first.store.last(t) })
+	require.Equal(t, "empty:group-started empty:group-completed y:step-succeeded", second.recorder.trace())
+	require.Equal(t, []string{"exit 0"}, second.commands.lines)
+}

@@ -34,7 +34,7 @@ func (RunCommandLine) Run(ctx context.Context, c *Context) Outcome {
 	}
 	line, packageID := commandOf(c.Node)
 	command := machine.Command{Line: c.Variables.Expand(line), Timeout: c.Node.Timeout}
-	if err := setUser(c, &command); err != nil {
+	if err := setUser(c, &command, "CommandLine"); err != nil {
 		return Failure(CodeEnvironment, err)
 	}
 	dir, err := workingFolder(ctx, c, c.Variables.Expand(packageID))
@@ -54,10 +54,11 @@ func (RunCommandLine) Run(ctx context.Context, c *Context) Outcome {
 	logCommand(c, line)
 	command.Output = logOutput(c)
 	exit, err := c.Machine.Commands.Run(ctx, command)
-	return finishCommand(c, exchange, exit, err)
+	return finishCommand(c, exchange, "SMSTSRunCommandLineOutputVariableName", exit, err)
 }
 
-func finishCommand(c *Context, x *exchange, exit machine.Exit, err error) Outcome {
+// finishCommand turns the end of a program into an outcome; output names the input that names the output variable.
+func finishCommand(c *Context, x *exchange, output string, exit machine.Exit, err error) Outcome {
 	out := Outcome{Code: exit.Code, Output: lastCharacters(exit.Output)}
 	switch {
 	case errors.Is(err, machine.ErrTimeout):
@@ -75,7 +76,7 @@ func finishCommand(c *Context, x *exchange, exit machine.Exit, err error) Outcom
 		out.Code, out.Err = CodeInvalid, fmt.Errorf("variables set by the command: %w", err)
 		return out
 	}
-	name := c.Input("SMSTSRunCommandLineOutputVariableName")
+	name := c.Input(output)
 	if name == "" {
 		return out
 	}
@@ -117,11 +118,13 @@ func cutFold(s, prefix string) (string, bool) {
 	return s, false
 }
 
-// setUser fills in the account (TS-104), which is not possible in the boot environment (TS-11).
-func setUser(c *Context, command *machine.Command) error {
-	as := c.Variables.True("_SMSTSRunCommandLineAsUser") || c.Variables.True("SMSTSRunCommandLineAsUser")
-	if global, ok := c.Variables.LookupGlobal("SMSTSRunCommandLineAsUser"); ok && strings.EqualFold(global, "false") {
-		as = false
+// setUser fills in the account (TS-104), which is not possible in the boot environment (TS-11). Kind is the middle of
+// the variables' names, CommandLine or PowerShell.
+func setUser(c *Context, command *machine.Command, kind string) error {
+	prefix := "SMSTSRun" + kind
+	as := c.Variables.True("_" + prefix + "AsUser")
+	if global, ok := c.Variables.LookupGlobal(prefix + "AsUser"); ok {
+		as = strings.EqualFold(global, "true")
 	}
 	if !as {
 		return nil
@@ -129,11 +132,11 @@ func setUser(c *Context, command *machine.Command) error {
 	if c.Environment == machine.WinPE {
 		return errors.New("another account can run a command only in the installed operating system (TS-11)")
 	}
-	command.User = c.Input("SMSTSRunCommandLineUserName")
-	command.Password = c.Input("SMSTSRunCommandLineUserPassword")
+	command.User = c.Input(prefix + "UserName")
+	command.Password = c.Input(prefix + "UserPassword")
 	c.Variables.AddSecret(command.Password)
 	if command.User == "" {
-		return errors.New("run as user is on and SMSTSRunCommandLineUserName is empty")
+		return fmt.Errorf("run as user is on and %sUserName is empty", prefix)
 	}
 	return nil
 }

@@ -76,6 +76,8 @@ func Find(n *sequence.Node) Step {
 	switch n.ShortType() {
 	case "RunCommandLineAction":
 		return RunCommandLine{}
+	case "RunPowerShellScriptAction":
+		return RunPowerShell{}
 	case "SetVariableAction":
 		return SetVariable{}
 	case "SetDynamicVariablesAction":
