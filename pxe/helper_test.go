@@ -89,8 +89,7 @@ func runHelper(text string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	self := netip.MustParseAddr("10.77.0.1")
-	catalog, err := loader.Build(ctx, loader.Config{Cache: cfg.Cache, Servers: []netip.AddrPort{netip.AddrPortFrom(self, cfg.Port)}})
+	catalog, err := loader.Build(ctx, loader.Config{Cache: cfg.Cache})
 	if err != nil {
 		return err
 	}

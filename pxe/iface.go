@@ -97,6 +97,9 @@ func (s *Server) serve(ctx context.Context, name string, ready func()) error {
 	if err != nil {
 		return err
 	}
+	if err := s.cfg.Loaders.Prepare(ctx, i.at.http); err != nil {
+		return fmt.Errorf("loaders for %s: %w", name, err)
+	}
 	if s.cfg.Mode == ModeServer {
 		if err := s.checkAlone(ctx, i); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package pxe
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -25,6 +26,9 @@ func GRUBName(cpu string, server netip.AddrPort) string {
 type Loaders interface {
 	// File returns the content of the loader of that name, an untrusted key. The content must not be changed.
 	File(name string) (data []byte, ok bool)
+	// Prepare is called before an interface is served, with the address under which its machines reach the boot
+	// handler, and makes the loaders that have this address inside. It may take seconds the first time.
+	Prepare(ctx context.Context, server netip.AddrPort) error
 }
 
 var errNoLoader = errors.New("no loader for this firmware")

@@ -2,6 +2,7 @@ package pxe_test
 
 import (
 	"context"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -209,5 +210,7 @@ func TestOneBadInterfaceIsReported(t *testing.T) {
 }
 
 type mapLoaders map[string][]byte
+
+func (m mapLoaders) Prepare(context.Context, netip.AddrPort) error { return nil }
 
 func (m mapLoaders) File(n string) ([]byte, bool) { b, ok := m[n]; return b, ok }

@@ -108,3 +108,43 @@ func TestBootProxy(t *testing.T) {
 		})
 	}
 }
+
+// A UEFI machine whose card brings iPXE (QEMU's e1000e): the kernel by iPXE, the local disk by GRUB.
+func TestBootUEFIiPXE(t *testing.T) {
+	kernel := needVM(t)
+	for _, action := range []pxe.Action{pxe.BootEnvironment, pxe.LocalDisk} {
+		t.Run(string(action), func(t *testing.T) {
+			s := newSegment(t)
+			h := s.serve(helperConfig{Mode: pxe.ModeServer, Action: action, RA: true, Files: bootFiles(t, kernel), Args: "console=ttyS0 quiet", Force: true})
+			h.line("HELPER ready")
+			v := s.boot("uefi-e1000e", "-drive", "if=none,id=d0,format=raw,file="+uefiDisk(t), "-device", "virtio-blk-pci,drive=d0,bootindex=2")
+			want := "BOOTYARD-MARK"
+			if action == pxe.LocalDisk {
+				want = "DISK-MARK uefi"
+			}
+			line, took := v.mark(want, bootLimit)
+			h.phases(v)
+			t.Logf("%.1f s from power-on: %s", took.Seconds(), line)
+		})
+	}
+}
+
+// A key in the menu starts the deployment (PXE-20).
+func TestBootMenuChoice(t *testing.T) {
+	kernel := needVM(t)
+	for _, firmware := range []string{"bios", "uefi"} {
+		t.Run(firmware, func(t *testing.T) {
+			s := newSegment(t)
+			h := s.serve(helperConfig{Mode: pxe.ModeServer, Action: pxe.BootEnvironment, Menu: true, RA: true, Files: bootFiles(t, kernel),
+				Args: "console=ttyS0 quiet", Force: true})
+			h.line("HELPER ready")
+			v := s.boot(firmware)
+			_, took := v.mark("Install", bootLimit)
+			v.press("down", "ret")
+			_, end := v.mark("BOOTYARD-MARK", bootLimit)
+			h.phases(v)
+			t.Logf("%.1f s to the menu, %.1f s to init", took.Seconds(), end.Seconds())
+			h.event("script for the choice", func(e pxe.Event) bool { return e.Machine.Choice == "BYD20000" && e.Answer == "script" })
+		})
+	}
+}

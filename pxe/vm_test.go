@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 type vm struct {
 	t       *testing.T
 	console string
+	monitor string
 	started time.Time
 	cmd     *exec.Cmd
 	done    chan struct{}
@@ -89,17 +91,21 @@ func (s *segment) boot(firmware string, extra ...string) *vm {
 	run(t, "ip", "-n", s.sw(), "tuntap", "add", tap, "mode", "tap")
 	run(t, "ip", "-n", s.sw(), "link", "set", tap, "master", "br0", "up")
 	dir := t.TempDir()
-	v := &vm{t: t, console: filepath.Join(dir, "console"), done: make(chan struct{})}
+	v := &vm{t: t, console: filepath.Join(dir, "console"), monitor: filepath.Join(dir, "mon"), done: make(chan struct{})}
 	mac := fmt.Sprintf("52:54:00:77:00:%02x", s.n)
 	args := []string{"netns", "exec", s.sw(), "qemu-system-x86_64", "-accel", "tcg", "-m", "1024", "-display", "none", "-no-reboot",
 		"-uuid", "00112233-4455-6677-8899-aabbccddeeff", "-device", "virtio-rng-pci",
 		"-netdev", "tap,id=n0,ifname=" + tap + ",script=no,downscript=no", "-serial", "file:" + v.console}
-	if firmware == "uefi" {
+	if strings.HasPrefix(firmware, "uefi") {
 		vars := filepath.Join(dir, "vars.fd")
 		data, err := os.ReadFile("/usr/share/OVMF/OVMF_VARS_4M.fd")
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(vars, data, 0o600))
-		args = append(args, "-machine", "q35", "-device", "virtio-net-pci,netdev=n0,romfile=,bootindex=1,mac="+mac,
+		nic := "virtio-net-pci,romfile="
+		if firmware == "uefi-e1000e" {
+			nic = "e1000e"
+		}
+		args = append(args, "-machine", "q35", "-device", nic+",netdev=n0,bootindex=1,mac="+mac,
 			"-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd", "-drive", "if=pflash,format=raw,file="+vars)
 	} else {
 		args = append(args, "-machine", "q35,graphics=off", "-device", "virtio-net-pci,netdev=n0,bootindex=1,mac="+mac)
@@ -180,6 +186,18 @@ func (v *vm) mark(text string, limit time.Duration) (string, time.Duration) {
 			v.t.Fatalf("no %q on the console in %s", text, limit)
 		case <-tick.C:
 		}
+	}
+}
+
+// press types keys, by their QEMU names.
+func (v *vm) press(keys ...string) {
+	c, err := net.Dial("unix", v.monitor)
+	require.NoError(v.t, err)
+	defer c.Close()
+	for _, k := range keys {
+		_, err := fmt.Fprintf(c, "sendkey %s\n", k)
+		require.NoError(v.t, err)
+		time.Sleep(300 * time.Millisecond) // firmware polls the keyboard
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -29,11 +30,15 @@ type Loader struct {
 	SHA256  string `json:"sha256"`
 }
 
-// Catalog is a fixed set of loaders, held in memory. It is safe for concurrent use.
+// Catalog is the set of loaders, held in memory. It is safe for concurrent use.
 type Catalog struct {
+	cfg Config
+
+	mu      sync.RWMutex
 	list    []Loader
 	data    map[string][]byte
 	missing []error
+	ready   map[netip.AddrPort]bool // servers for which GRUB images were made
 }
 
 // Config says where loaders come from.
@@ -44,6 +49,8 @@ type Config struct {
 	Extra   map[string]string // operator's own loaders: name -> file; they replace ours of the same name
 	Log     *slog.Logger
 }
+
+const operator = "operator" // Loader.Package of a file that no package owns
 
 // maxLoader bounds a file: iPXE has 0.1 MB, GRUB 1 MB, a unified kernel image 20 MB.
 const maxLoader = 64 << 20
@@ -60,7 +67,7 @@ func Build(ctx context.Context, cfg Config) (*Catalog, error) {
 	if cfg.Root == "" {
 		cfg.Root = "/"
 	}
-	c := &Catalog{data: map[string][]byte{}}
+	c := &Catalog{cfg: cfg, data: map[string][]byte{}, ready: map[netip.AddrPort]bool{}}
 	for _, f := range []struct{ name, use, file, pkg string }{
 		{"undionly.kpxe", "BIOS PXE", "usr/lib/ipxe/undionly.kpxe", "ipxe"},
 		{"snponly.efi", "x64 UEFI PXE, when there is no GRUB image", "usr/lib/ipxe/snponly.efi", "ipxe"},
@@ -76,8 +83,9 @@ func Build(ctx context.Context, cfg Config) (*Catalog, error) {
 		}
 		c.add(Loader{Name: f.name, For: f.use, Source: file, Package: f.pkg, Version: packageVersion(ctx, f.pkg)}, data)
 	}
-	for _, t := range grubTargets {
-		if err := c.addGRUB(ctx, cfg, t); err != nil {
+	c.missing = append(c.missing, missingGRUB(cfg.Root)...)
+	for _, server := range cfg.Servers {
+		if err := c.Prepare(ctx, server); err != nil {
 			return nil, err
 		}
 	}
@@ -86,37 +94,66 @@ func Build(ctx context.Context, cfg Config) (*Catalog, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read loader %s of the operator: %w", name, err)
 		}
-		c.add(Loader{Name: name, For: "as the operator says", Source: file, Package: "operator"}, data)
-	}
-	if len(c.list) == 0 {
-		return nil, errors.Join(c.missing...)
-	}
-	slices.SortFunc(c.list, func(a, b Loader) int { return strings.Compare(a.Name, b.Name) })
-	for _, l := range c.list {
-		cfg.Log.Info("loader", "file", l.Name, "for", l.For, "package", l.Package, "version", l.Version, "bytes", l.Size, "sha256", l.SHA256)
+		c.add(Loader{Name: name, For: "as the operator says", Source: file, Package: operator}, data)
 	}
 	for _, err := range c.missing {
 		cfg.Log.Warn("loader not available", "err", err)
 	}
+	if len(c.list) == 0 && len(c.missing) > 0 {
+		return nil, errors.Join(c.missing...)
+	}
 	return c, nil
+}
+
+// Prepare makes the GRUB images for machines that reach the boot handler at server, about a second each, or takes them
+// from the cache. It does nothing when they are there already or GRUB's modules are not installed.
+func (c *Catalog) Prepare(ctx context.Context, server netip.AddrPort) error {
+	c.mu.RLock()
+	done := c.ready[server]
+	c.mu.RUnlock()
+	if done {
+		return nil
+	}
+	for _, t := range grubTargets {
+		if err := c.addGRUB(ctx, server, t); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ready[server] = true
+	return nil
 }
 
 func (c *Catalog) add(l Loader, data []byte) {
 	sum := sha256.Sum256(data)
 	l.Size, l.SHA256 = len(data), hex.EncodeToString(sum[:])
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, own := c.cfg.Extra[l.Name]; own && l.Package != operator {
+		return // the operator's own file of that name counts
+	}
 	c.list = slices.DeleteFunc(c.list, func(o Loader) bool { return o.Name == l.Name })
 	c.list = append(c.list, l)
+	slices.SortFunc(c.list, func(a, b Loader) int { return strings.Compare(a.Name, b.Name) })
 	c.data[l.Name] = data
+	c.cfg.Log.Info("loader", "file", l.Name, "for", l.For, "package", l.Package, "version", l.Version, "bytes", l.Size, "sha256", l.SHA256)
 }
 
 // File returns a loader by its name, which is only looked up. The content must not be changed.
 func (c *Catalog) File(name string) ([]byte, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
 	b, ok := c.data[name]
 	return b, ok
 }
 
 // List returns all loaders in the order of their names.
-func (c *Catalog) List() []Loader { return slices.Clone(c.list) }
+func (c *Catalog) List() []Loader {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.Clone(c.list)
+}
 
 // Missing returns why loaders are not there, with the package to install.
 func (c *Catalog) Missing() []error { return slices.Clone(c.missing) }

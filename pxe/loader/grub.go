@@ -64,37 +64,46 @@ fi
 `
 }
 
-// addGRUB builds or finds the images of one platform.
-func (c *Catalog) addGRUB(ctx context.Context, cfg Config, t grubTarget) error {
-	dir := filepath.Join(cfg.Root, "usr/lib/grub", t.format)
-	if _, err := os.Stat(filepath.Join(dir, "http.mod")); err != nil {
-		if t.always {
-			c.missing = append(c.missing, fmt.Errorf("%w: GRUB for %s UEFI; apt-get install %s grub-common", ErrMissing, t.cpu, t.pkg))
+// missingGRUB says which platforms everybody needs have no GRUB.
+func missingGRUB(root string) (errs []error) {
+	for _, t := range grubTargets {
+		if _, err := os.Stat(filepath.Join(t.dir(root), "http.mod")); err != nil && t.always {
+			errs = append(errs, fmt.Errorf("%w: GRUB for %s UEFI; apt-get install %s grub-common", ErrMissing, t.cpu, t.pkg))
 		}
-		return nil
 	}
+	if _, err := exec.LookPath("grub-mkstandalone"); err != nil {
+		errs = append(errs, fmt.Errorf("%w: grub-mkstandalone for UEFI; apt-get install grub-common", ErrMissing))
+	}
+	return errs
+}
+
+func (t grubTarget) dir(root string) string { return filepath.Join(root, "usr/lib/grub", t.format) }
+
+// addGRUB builds or finds the image of one platform.
+func (c *Catalog) addGRUB(ctx context.Context, server netip.AddrPort, t grubTarget) error {
+	dir := t.dir(c.cfg.Root)
 	tool, err := exec.LookPath("grub-mkstandalone")
 	if err != nil {
-		c.missing = append(c.missing, fmt.Errorf("%w: grub-mkstandalone for %s UEFI; apt-get install grub-common", ErrMissing, t.cpu))
+		return nil // missingGRUB has said so
+	}
+	if _, err := os.Stat(filepath.Join(dir, "http.mod")); err != nil {
 		return nil
+	}
+	if !server.Addr().Is4() || server.Port() == 0 {
+		return fmt.Errorf("GRUB image for %s: needs an IPv4 address and port", server)
 	}
 	modules, err := hashModules(dir)
 	if err != nil {
 		return fmt.Errorf("read GRUB modules: %w", err)
 	}
-	version := packageVersion(ctx, t.pkg)
-	for _, server := range cfg.Servers {
-		if !server.Addr().Is4() || server.Port() == 0 {
-			return fmt.Errorf("GRUB image for %s: needs an IPv4 address and port", server)
-		}
-		data, err := grubImage(ctx, cfg.Cache, tool, dir, t, server, modules)
-		if err != nil {
-			return fmt.Errorf("build GRUB image for %s: %w", t.format, err)
-		}
-		// The name is the one that pxe.GRUBName asks for.
-		name := fmt.Sprintf("grub-%s-%s-%d.efi", t.cpu, server.Addr(), server.Port())
-		c.add(Loader{Name: name, For: t.cpu + " UEFI, by PXE and HTTP", Source: dir + " by grub-mkstandalone", Package: t.pkg, Version: version}, data)
+	data, err := grubImage(ctx, c.cfg.Cache, tool, dir, t, server, modules)
+	if err != nil {
+		return fmt.Errorf("build GRUB image for %s: %w", t.format, err)
 	}
+	// The name is the one that pxe.GRUBName asks for.
+	name := fmt.Sprintf("grub-%s-%s-%d.efi", t.cpu, server.Addr(), server.Port())
+	c.add(Loader{Name: name, For: t.cpu + " UEFI, by PXE and HTTP", Source: dir + " by grub-mkstandalone", Package: t.pkg,
+		Version: packageVersion(ctx, t.pkg)}, data)
 	return nil
 }
 
