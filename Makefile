@@ -19,7 +19,7 @@ packages: ## Debian packages that build, test and demo need
 	scripts/install-packages
 
 demo: packages build ## deploy two virtual machines and show how (KEEP=1 leaves the lab up)
-	bin/bootyard demo $(if $(KEEP),--keep)
+	bin/bootyard demo --build-dir build $(if $(KEEP),--keep)
 
 lint: ## formatting, vet, the house's rules
 	unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }

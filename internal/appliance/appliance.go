@@ -1,0 +1,287 @@
+package appliance
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bootyard/bootyard/content/library"
+	"github.com/bootyard/bootyard/images/bootimage"
+	"github.com/bootyard/bootyard/internal/api"
+	"github.com/bootyard/bootyard/internal/config"
+	"github.com/bootyard/bootyard/internal/console"
+	"github.com/bootyard/bootyard/internal/pki"
+	"github.com/bootyard/bootyard/internal/signedurl"
+	"github.com/bootyard/bootyard/internal/site"
+	"github.com/bootyard/bootyard/internal/store"
+	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/pxe"
+	"github.com/bootyard/bootyard/pxe/lease"
+	"github.com/bootyard/bootyard/pxe/loader"
+)
+
+// Run is 'bootyard serve': it returns when ctx ends, or at once with what has
+// to be mended when something cannot start.
+func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	a, err := open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	return a.run(ctx)
+}
+
+type appliance struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	store   *store.Store
+	library *library.Library
+	site    *site.Service
+	ca      *pki.Authority
+	reach   *reach
+	waker   *waker
+	journal *journal
+	files   *bootFiles
+	content *contents
+	leases  *lease.Table
+	pxe     *pxe.Server // nil when dhcp.mode is off
+}
+
+func open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *appliance, err error) {
+	a := &appliance{cfg: cfg, log: log, waker: newWaker(cfg, log)}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make data_dir: %w", err)
+	}
+	if a.reach, err = newReach(cfg); err != nil {
+		return nil, err
+	}
+	if a.ca, err = pki.Open(a.dir("pki"), time.Now()); err != nil {
+		return nil, err
+	}
+	file, ok := strings.CutPrefix(cfg.Database.URL, "sqlite:")
+	if !ok {
+		return nil, fmt.Errorf("database.url %q: only sqlite:FILE is supported so far", cfg.Database.URL)
+	}
+	if a.store, err = store.Open(ctx, file); err != nil {
+		return nil, err
+	}
+	if err := a.openSite(ctx); err != nil {
+		return nil, err
+	}
+	return a, a.openPXE(ctx)
+}
+
+// openSite makes the site and what hangs on its keys.
+func (a *appliance) openSite(ctx context.Context) (err error) {
+	a.content = &contents{reach: a.reach, log: a.log}
+	a.site, err = site.New(ctx, site.Config{
+		Store: a.store, SiteCode: a.cfg.Site.Code, LogDir: a.dir("runlogs"), Log: a.log,
+		Inspector: inspector{}, Content: a.content, Waker: a.waker, Windows: windowOpen, Occurs: occurrences,
+		URL: a.reach.https(noMachine), CASPKI: a.ca.SPKI(),
+	})
+	if err != nil {
+		return err
+	}
+	signer, err := a.signer(ctx)
+	if err != nil {
+		return err
+	}
+	seed, err := a.secret(ctx, "content-signing", ed25519.SeedSize)
+	if err != nil {
+		return err
+	}
+	a.library, err = library.Open(a.dir("content"), library.Options{Signer: ed25519.NewKeyFromSeed(seed), Logger: a.log})
+	if err != nil {
+		return fmt.Errorf("open content library: %w", err)
+	}
+	a.content.library, a.content.signer = a.library, signer
+
+	recent := newRecent()
+	a.journal = newJournal(a.site, recent, a.log)
+	var archive strings.Builder
+	if err := bootimage.SiteArchive(&archive, map[string][]byte{strings.TrimPrefix(wire.SiteCAFile, "/"): a.ca.PEM()}); err != nil {
+		return fmt.Errorf("make site archive: %w", err)
+	}
+	a.files = &bootFiles{site: a.site, signer: signer, archive: archive.String(), journal: a.journal, recent: recent, log: a.log, started: time.Now()}
+	return a.applySettings(ctx)
+}
+
+func (a *appliance) signer(ctx context.Context) (*signedurl.Signer, error) {
+	key, err := a.secret(ctx, "url-signing", 32)
+	if err != nil {
+		return nil, err
+	}
+	return signedurl.New(key, time.Now)
+}
+
+func (a *appliance) secret(ctx context.Context, name string, size int) ([]byte, error) {
+	fresh := make([]byte, size)
+	if _, err := rand.Read(fresh); err != nil {
+		return nil, fmt.Errorf("make key: %w", err)
+	}
+	return a.site.EnsureSecret(ctx, name, fresh)
+}
+
+// applySettings writes those settings into the site that the file gives.
+func (a *appliance) applySettings(ctx context.Context) error {
+	s, err := a.site.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	was := s
+	if u := a.cfg.PXE.UnknownComputers; u != nil {
+		s.UnknownComputers = *u
+	}
+	if f := a.cfg.PXE.FinalBoot; f != "" {
+		s.NetworkFirst = f == "network"
+	}
+	s.WakeOffset = wire.Duration(a.cfg.Wake.Offset)
+	if s == was {
+		return nil
+	}
+	return a.site.SetSettings(ctx, s)
+}
+
+func (a *appliance) openPXE(ctx context.Context) (err error) {
+	if a.cfg.DHCP.Mode == config.DHCPOff {
+		return nil
+	}
+	catalog, err := loader.Build(ctx, loader.Config{Cache: a.dir("loaders"), Servers: a.reach.servers(), Log: a.log})
+	if err != nil {
+		return fmt.Errorf("collect loaders: %w", err)
+	}
+	for _, missing := range catalog.Missing() {
+		a.log.Warn("loader is missing", "err", missing)
+	}
+	for _, l := range catalog.List() {
+		a.log.Info("loader", "file", l.Name, "for", l.For, "package", l.Package, "version", l.Version, "sha256", l.SHA256)
+	}
+	c := pxe.Config{
+		Mode: pxe.Mode(a.cfg.DHCP.Mode), Interfaces: a.cfg.DHCP.Interfaces, HTTPPort: a.reach.httpPort,
+		Force: a.cfg.DHCP.Force, RouterAdv: true, Delay: a.cfg.PXE.ResponseDelay,
+		Policy: &policy{
+			site: a.site, files: a.files, reach: a.reach, spki: a.ca.SPKI(), exclude: a.cfg.PXE.Exclude,
+			timeout: a.cfg.PXE.MenuTimeout, recent: a.files.recent,
+		},
+		Journal: a.journal, Loaders: catalog, Log: a.log, Now: time.Now,
+	}
+	if a.cfg.DHCP.Mode == config.DHCPServer {
+		if c.Pools, err = a.reach.pools(a.cfg.DHCP); err != nil {
+			return err
+		}
+		if a.leases, err = lease.Open(a.dir("leases"), time.Now); err != nil {
+			return fmt.Errorf("open leases: %w", err)
+		}
+		c.Leases = a.leases
+	}
+	a.pxe, err = pxe.NewServer(c)
+	return err
+}
+
+func (a *appliance) dir(name string) string { return filepath.Join(a.cfg.DataDir, name) }
+
+func (a *appliance) close() {
+	var errs []error
+	if a.leases != nil {
+		errs = append(errs, a.leases.Close())
+	}
+	if a.library != nil {
+		errs = append(errs, a.library.Close())
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		a.log.Error("close", "err", err)
+	}
+}
+
+func (a *appliance) run(ctx context.Context) error {
+	management := api.New(api.Options{Site: a.site, Log: a.log, Verify: a.verify, Staging: a.dir("uploads")})
+	page, err := console.New(viewer{a.site}, a.log, time.Now)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.serveHTTP(ctx) })
+	g.Go(func() error { return a.serveHTTPS(ctx, a.mount(management.HTTPS(), page)) })
+	g.Go(func() error { return a.serveSocket(ctx, a.mount(management.Socket(), http.NotFoundHandler())) })
+	g.Go(func() error { return a.journal.run(ctx) })
+	g.Go(func() error { return a.waker.queue.Run(ctx) })
+	g.Go(func() error { return a.wakeLoop(ctx) })
+	if a.pxe != nil {
+		g.Go(func() error { return a.pxe.Run(ctx) })
+	}
+	a.log.Info("appliance is up", "site", a.cfg.Site.Code, "dhcp", a.cfg.DHCP.Mode,
+		"http", a.reach.http(noMachine), "https", a.reach.https(noMachine), "ca_spki", a.ca.SPKI())
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	a.log.Info("appliance stopped")
+	return nil
+}
+
+// mount puts the page and the CA's certificate, which is public, beside the API.
+func (a *appliance) mount(management, page http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/api/", management)
+	mux.HandleFunc("GET /ca.pem", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-pem-file")
+		w.Write(a.ca.PEM())
+	})
+	mux.Handle("/", page)
+	return mux
+}
+
+// viewer is the site as the page sees it.
+type viewer struct{ *site.Service }
+
+// MayRead implements console.Site: every scope includes reading.
+func (v viewer) MayRead(ctx context.Context, token string) bool {
+	_, err := v.AuthenticateAdmin(ctx, token)
+	return err == nil
+}
+
+// verify hashes a package's files again; what differs is an error that names it.
+func (a *appliance) verify(ctx context.Context, id string) (any, error) {
+	return a.library.Verify(ctx, id)
+}
+
+const wakeEvery = 5 * time.Second
+
+// wakeLoop plans and sends wake-ups. A failure is logged and tried again: the
+// work is in the database.
+func (a *appliance) wakeLoop(ctx context.Context) error {
+	tick := time.NewTicker(wakeEvery)
+	defer tick.Stop()
+	for {
+		if err := a.site.PlanWakes(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("plan wake-ups", "err", err)
+		}
+		if n, err := a.site.SendWakes(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("send wake-ups", "err", err)
+		} else if n > 0 {
+			a.log.Info("wake-up packets sent", "count", n)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}

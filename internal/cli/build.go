@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bootyard/bootyard/images/bootimage"
+	"github.com/bootyard/bootyard/images/osimage"
+	"github.com/bootyard/bootyard/internal/wire"
+)
+
+const defaultCache = "/var/cache/bootyard"
+
+func newBootImageBuildCommand(env *environment) *cobra.Command {
+	var c bootimage.Config
+	var name, agent string
+	var register, makeDefault bool
+	cmd := &cobra.Command{
+		Use: "build", Short: "Build the boot environment from Debian's packages and register it", Args: exactly(0),
+		Long: `Build the boot environment (kernel, modules, tools, agent) from Debian's packages
+and register it with the appliance. The lock file names every package version; the
+same lock file gives the same bytes. Run it on the appliance.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if c.AgentBinary, err = agentBinary(agent); err != nil {
+				return err
+			}
+			if err := absolute(&c.OutDir, &c.CacheDir); err != nil {
+				return err
+			}
+			c.Progress = func(step string, done, total int) { fmt.Fprintf(env.err, "[%d/%d] %s\n", done, total, step) }
+			built, err := bootimage.Build(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			if !register {
+				return env.print(built, func(w *tabwriter.Writer) {
+					row(w, "kernel", built.Kernel, size(built.KernelSize), built.KernelSHA256)
+					row(w, "initramfs", built.Initramfs, size(built.InitramfsSize), built.InitramfsSHA256)
+				})
+			}
+			image, err := post[wire.BootImage](cmd.Context(), env, "/boot-images", wire.BootImage{
+				Name: name, Arch: "amd64", Dir: c.OutDir, Kernel: filepath.Base(built.Kernel), Initrd: filepath.Base(built.Initramfs),
+				Ready: true, Default: makeDefault, Size: built.KernelSize + built.InitramfsSize, SHA256: built.InitramfsSHA256,
+			})
+			if err != nil {
+				return err
+			}
+			return env.print(image, func(w *tabwriter.Writer) { row(w, image.ID, image.Name, size(image.Size)) })
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&name, "name", "bootyard boot environment", "name of the boot image")
+	f.StringVar(&c.OutDir, "out", "/var/lib/bootyard/boot-images/default", "folder for kernel and initramfs")
+	f.StringVar(&c.CacheDir, "cache", defaultCache, "folder for downloaded packages")
+	f.StringVar(&c.LockFile, "lock", "", "lock file of package versions (default: the built-in one)")
+	f.BoolVar(&c.AllowRelock, "allow-relock", true, "take current versions when locked ones are gone from the mirror")
+	f.IntVar(&c.CompressionLevel, "compression", 0, "zstd level 1-19 (default 19)")
+	f.StringVar(&agent, "agent", "", "bootyard-agent for the machines (default: beside bootyard)")
+	f.BoolVar(&register, "register", true, "register the image with the appliance")
+	f.BoolVar(&makeDefault, "default", true, "use it for sequences that name no boot image")
+	return cmd
+}
+
+// absolute makes folders absolute: tools run in others.
+func absolute(dirs ...*string) error {
+	for _, d := range dirs {
+		abs, err := filepath.Abs(*d)
+		if err != nil {
+			return fmt.Errorf("find %s: %w", *d, err)
+		}
+		*d = abs
+	}
+	return nil
+}
+
+// agentBinary finds the agent: named, beside this program, or where packages
+// put it.
+func agentBinary(named string) (string, error) {
+	if named != "" {
+		return named, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find own program: %w", err)
+	}
+	for _, p := range []string{filepath.Join(filepath.Dir(self), "bootyard-agent"), "/usr/lib/bootyard/bootyard-agent"} {
+		if _, err := os.Stat(p); err == nil {
+			return p, nil
+		}
+	}
+	return "", errors.New("bootyard-agent is not beside bootyard: build it with 'make build', or name it with --agent")
+}
+
+func newOSImageBuildCommand(env *environment) *cobra.Command {
+	var c osimage.Config
+	var name string
+	var register bool
+	cmd := &cobra.Command{
+		Use: "build", Short: "Make a small real Debian as an OS image and import it (root)", Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := absolute(&c.OutDir, &c.CacheDir); err != nil {
+				return err
+			}
+			c.Progress = func(line string) { fmt.Fprintln(env.err, line) }
+			image, err := osimage.BuildDebian(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			if !register {
+				return env.print(image, func(w *tabwriter.Writer) { row(w, image.Path, size(image.Size), image.SHA256) })
+			}
+			return sendPackage(cmd, env, "POST", "/packages", packageSource{Name: name, Kind: "osImage", Description: image.OSName}, c.OutDir)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&name, "name", "Debian", "name of the image")
+	f.StringVar(&c.OutDir, "out", "/var/lib/bootyard/os-images/debian", "folder for the image")
+	f.StringVar(&c.CacheDir, "cache", defaultCache, "folder for finished images")
+	f.StringVar(&c.Release, "release", "", "Debian release (default bookworm)")
+	f.StringVar(&c.Mirror, "mirror", "", "Debian mirror (default: this machine's)")
+	f.BoolVar(&c.Autologin, "autologin", false, "root shell on the serial line without a password: for labs only")
+	f.BoolVar(&c.Refresh, "refresh", false, "take newer packages although a cached image is there")
+	f.BoolVar(&register, "import", true, "import it into the content library")
+	return cmd
+}

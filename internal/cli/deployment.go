@@ -1,0 +1,250 @@
+package cli
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bootyard/bootyard/internal/wire"
+)
+
+func newDeploymentCommand(env *environment) *cobra.Command {
+	remove := &cobra.Command{
+		Use: "delete DEPLOYMENT", Short: "Delete a deployment; runs in progress go on", Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return act(cmd.Context(), env, http.MethodDelete, "/deployments/"+esc(args[0]), nil)
+		},
+	}
+	show := &cobra.Command{
+		Use: "show DEPLOYMENT", Short: "Show a deployment", Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := get[wire.Deployment](cmd.Context(), env, "/deployments/"+esc(args[0]))
+			if err != nil {
+				return err
+			}
+			return printDeployment(env, d)
+		},
+	}
+	return group("deployment", "Which sequence runs on which collection",
+		list(env, "list", "List deployments", "/deployments",
+			[]any{"ID", "SEQUENCE", "COLLECTION", "PURPOSE", "AVAILABLE TO", "CREATED"},
+			func(d wire.Deployment) []any {
+				return []any{d.ID, d.SequenceName, d.CollectionName, d.Purpose, d.MakeAvailableTo, when(&d.Created)}
+			}),
+		newDeploymentCreateCommand(env), show, remove, newExplainCommand(env))
+}
+
+func printDeployment(env *environment, d wire.Deployment) error {
+	return env.print(d, func(w *tabwriter.Writer) {
+		row(w, "id", d.ID)
+		row(w, "sequence", d.TaskSequence+" "+d.SequenceName)
+		row(w, "collection", d.Collection+" "+d.CollectionName)
+		row(w, "purpose", d.Purpose)
+		row(w, "available to", d.MakeAvailableTo)
+		row(w, "content", d.DeploymentOption)
+		row(w, "rerun", d.Rerun)
+		row(w, "wake-up", yes(d.WakeUp))
+		row(w, "available", moment(d.Available))
+		row(w, "expires", moment(d.Expire))
+		for _, a := range d.Assignments {
+			row(w, "assignment", strings.TrimSpace(string(a.Kind)+" "+moment(a.Start)))
+		}
+		row(w, "created", when(&d.Created))
+	})
+}
+
+func moment(m *wire.Moment) string {
+	switch {
+	case m == nil:
+		return ""
+	case m.UTC:
+		return m.At.UTC().Format("2006-01-02 15:04 UTC")
+	}
+	return m.At.Format("2006-01-02 15:04") + " device-local"
+}
+
+func newDeploymentCreateCommand(env *environment) *cobra.Command {
+	in := wire.DeploymentCreate{}
+	var purpose, availability, option, rerun, available, expire string
+	var at []string
+	var asap bool
+	c := &cobra.Command{
+		Use:   "create SEQUENCE COLLECTION",
+		Short: "Deploy a task sequence to a collection",
+		Long: `Deploy a task sequence to a collection. A Required deployment that installs an
+operating system starts with nobody present: the command then shows how many
+members it would hit and does nothing until it is repeated with --yes (exit code
+3).
+
+Times are YYYY-MM-DDTHH:MM, read on each device's own clock, or with a trailing Z
+the same instant everywhere (SCH-4). The boot environment looks at no schedule
+(SCH-1).`,
+		Args: exactly(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.TaskSequence, in.Collection = args[0], args[1]
+			in.Purpose, in.MakeAvailableTo = wire.Purpose(purpose), wire.Availability(availability)
+			in.DeploymentOption, in.Rerun = wire.Option(option), wire.Rerun(rerun)
+			var err error
+			if in.Available, err = parseMoment(available); err != nil {
+				return usageError{err}
+			}
+			if in.Expire, err = parseMoment(expire); err != nil {
+				return usageError{err}
+			}
+			if in.Assignments, err = assignments(asap, at); err != nil {
+				return usageError{err}
+			}
+			made, err := post[wire.DeploymentResult](cmd.Context(), env, "/deployments", in)
+			return env.deployed(made, err)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&purpose, "purpose", "Available", "Available or Required")
+	f.StringVar(&availability, "available-to", "Clients", "Clients, ClientsMediaAndPxe, MediaAndPxe or MediaAndPxeHidden")
+	f.StringVar(&option, "content", "", "AsNeeded (default), AllBefore or DirectFromDP")
+	f.StringVar(&rerun, "rerun", "", "Always (default), Never, IfFailed or IfSucceeded")
+	f.StringVar(&available, "available", "", "time from which clients may run it")
+	f.StringVar(&expire, "expire", "", "time from which clients may not start it")
+	f.StringSliceVar(&at, "deadline", nil, "time at which clients must run it, repeatable")
+	f.BoolVar(&asap, "asap", false, "clients run it as soon as they know of it")
+	f.BoolVar(&in.WakeUp, "wake", false, "wake members at the deadline (Required only)")
+	f.BoolVar(&in.InstallOutsideWindow, "outside-window", false, "may run outside maintenance windows")
+	f.StringVar(&in.Comment, "comment", "", "comment")
+	f.BoolVar(&in.DryRun, "dry-run", false, "say what would happen and make nothing")
+	f.BoolVar(&in.AcceptHighRisk, "yes", false, "agree to what the command warns of")
+	return c
+}
+
+// deployed shows a deployment that was made, or what has to be agreed to.
+func (env *environment) deployed(made wire.DeploymentResult, err error) error {
+	if want := confirmation(err); want != nil {
+		fmt.Fprintf(env.err, "This deployment starts by itself on %d machine(s) and needs your word:\n", want.MemberCount)
+		for _, r := range want.Reasons {
+			fmt.Fprintf(env.err, "  - %s%s\n", oneLine(r.Text), inBrackets(r.Rule))
+		}
+		fmt.Fprintln(env.err, "Repeat the command with --yes to go on. Nothing has been made.")
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range made.Warnings {
+		fmt.Fprintf(env.err, "warning: %s%s\n", oneLine(r.Text), inBrackets(r.Rule))
+	}
+	return env.print(made, func(w *tabwriter.Writer) {
+		id := made.Deployment.ID
+		if made.DryRun {
+			id = "(dry run, nothing made)"
+		}
+		row(w, "deployment", id)
+		row(w, "sequence", made.Deployment.SequenceName)
+		row(w, "collection", made.Deployment.CollectionName)
+		row(w, "members", made.MemberCount)
+		row(w, "high risk", yes(made.HighRisk))
+	})
+}
+
+func newExplainCommand(env *environment) *cobra.Command {
+	var device, at, in, preferred string
+	c := &cobra.Command{
+		Use: "explain [DEPLOYMENT] --device DEVICE", Short: "Say what a device would boot or run, and why",
+		Args: usage(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q := url.Values{"device": {device}, "in": {in}}
+			if at != "" {
+				q.Set("at", at)
+			}
+			if preferred != "" {
+				q.Set("preferred", preferred)
+			}
+			if len(args) == 1 {
+				q.Set("deployment", args[0])
+			}
+			d, err := get[wire.Decision](cmd.Context(), env, "/explain?"+q.Encode())
+			if err != nil {
+				return err
+			}
+			return printDecision(env, d)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&device, "device", "", "device by id, name, MAC or UUID")
+	f.StringVar(&at, "at", "", "at this time (RFC 3339) instead of now")
+	f.StringVar(&in, "in", "winpe", "winpe or fullos")
+	f.StringVar(&preferred, "preferred", "", "as if SMSTSPreferredAdvertID were this id")
+	if err := c.MarkFlagRequired("device"); err != nil {
+		panic(err) // the flag is defined four lines above
+	}
+	return c
+}
+
+func printDecision(env *environment, d wire.Decision) error {
+	return env.print(d, func(w *tabwriter.Writer) {
+		fmt.Fprintf(w, "%s would %s%s: %s%s\n", oneLine(d.DeviceName), actionWords(d.Action), spaced(d.Deployment), oneLine(d.Reason), inBrackets(d.Rule))
+		for _, n := range d.Notes {
+			fmt.Fprintf(w, "  note: %s%s\n", oneLine(n.Text), inBrackets(n.Rule))
+		}
+		if len(d.Considered) == 0 {
+			fmt.Fprintln(w, "no deployment is targeted at it")
+			return
+		}
+		row(w, "DEPLOYMENT", "SEQUENCE", "PURPOSE", "AVAILABLE TO", "KEPT", "RULE", "WHY")
+		for _, c := range d.Considered {
+			row(w, c.Deployment, c.SequenceName, c.Purpose, c.Availability, yes(c.Kept), c.Rule, c.Text)
+		}
+	})
+}
+
+func actionWords(a wire.Action) string {
+	switch a {
+	case wire.ActionRun:
+		return "run"
+	case wire.ActionMenu:
+		return "show a menu"
+	case wire.ActionResume:
+		return "go on with its run"
+	case wire.ActionLocal:
+		return "start its local disk"
+	}
+	return "not be served"
+}
+
+func spaced(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " " + s
+}
+
+func parseMoment(s string) (*wire.Moment, error) {
+	if s == "" {
+		return nil, nil
+	}
+	text, utc := strings.CutSuffix(s, "Z")
+	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return &wire.Moment{At: t, UTC: utc}, nil
+		}
+	}
+	return nil, fmt.Errorf("%q is not a time like 2026-03-01T02:00 (device-local) or 2026-03-01T02:00Z", s)
+}
+
+func assignments(asap bool, at []string) ([]wire.Assignment, error) {
+	var out []wire.Assignment
+	if asap {
+		out = append(out, wire.Assignment{Kind: wire.ASAP})
+	}
+	for _, s := range at {
+		m, err := parseMoment(s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, wire.Assignment{Kind: wire.Once, Start: m})
+	}
+	return out, nil
+}

@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bootyard/bootyard/internal/wire"
+)
+
+const followEvery = 2 * time.Second
+
+func newStatusCommand(env *environment) *cobra.Command {
+	var follow bool
+	c := &cobra.Command{
+		Use: "status [DEPLOYMENT]", Short: "Show every machine, or the members of one deployment",
+		Args: usage(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 1 && follow:
+				return followDeployment(cmd.Context(), env, args[0])
+			case len(args) == 1:
+				return deploymentStatus(cmd.Context(), env, args[0])
+			case follow:
+				return followMachines(cmd.Context(), env)
+			}
+			return machineStatus(cmd.Context(), env)
+		},
+	}
+	c.Flags().BoolVar(&follow, "follow", false, "stay and print what changes")
+	return c
+}
+
+func machineStatus(ctx context.Context, env *environment) error {
+	list, err := get[[]wire.MachineStatus](ctx, env, "/status")
+	if err != nil {
+		return err
+	}
+	return env.print(list, func(w *tabwriter.Writer) {
+		row(w, "MACHINE", "FIRMWARE", "DEPLOYMENT", "STATE", "STEP", "LAST SEEN", "MESSAGE")
+		for _, m := range list {
+			row(w, machineCells(m)...)
+		}
+	})
+}
+
+func machineCells(m wire.MachineStatus) []any {
+	if m.Run == nil {
+		return []any{m.Name, m.Firmware, "", "", "", when(&m.LastSeen), m.ServedText}
+	}
+	r := m.Run
+	step := r.Step
+	if r.Total > 0 {
+		step = fmt.Sprintf("%s (%d of %d)", r.Step, r.Current, r.Total)
+	}
+	text := r.LastMessage
+	if r.Message != "" {
+		text = r.Message
+	}
+	return []any{m.Name, m.Firmware, r.Deployment, r.State, step, when(&m.LastSeen), text}
+}
+
+func deploymentStatus(ctx context.Context, env *environment, id string) error {
+	s, err := get[wire.DeploymentStatus](ctx, env, "/deployments/"+esc(id)+"/status")
+	if err != nil {
+		return err
+	}
+	return env.print(s, func(w *tabwriter.Writer) {
+		fmt.Fprintf(w, "%s %s: %d targeted, %d success, %d in progress, %d error, %d requirements not met, %d unknown\n",
+			s.Deployment, oneLine(s.Name), s.Targeted, s.Success, s.InProgress, s.Error, s.RequirementsNotMet, s.Unknown)
+		row(w, "DEVICE", "CATEGORY", "STATE", "TEXT")
+		for _, m := range s.Members {
+			row(w, m.Name, m.Category, m.State, m.Text)
+		}
+	})
+}
+
+// followMachines prints a line for each machine whose state, step or message
+// changed, until ctx ends.
+func followMachines(ctx context.Context, env *environment) error {
+	last := map[string]string{}
+	return poll(ctx, func() (bool, error) {
+		list, err := get[[]wire.MachineStatus](ctx, env, "/status")
+		if err != nil {
+			return false, err
+		}
+		for _, m := range list {
+			cells := machineCells(m)
+			line := fmt.Sprintf("%v %v: %v %v", cells[0], cells[3], cells[4], cells[6])
+			if last[m.Name] != line {
+				last[m.Name] = line
+				env.say("%s %s", time.Now().Format("15:04:05"), oneLine(line))
+			}
+		}
+		return false, nil
+	})
+}
+
+// followDeployment prints the steps of a deployment's runs until all members
+// have ended. A failed member is an error.
+func followDeployment(ctx context.Context, env *environment, id string) error {
+	last := map[string]string{}
+	return poll(ctx, func() (bool, error) {
+		s, err := get[wire.DeploymentStatus](ctx, env, "/deployments/"+esc(id)+"/status")
+		if err != nil {
+			return false, err
+		}
+		for _, m := range s.Members {
+			line := m.Category + ": " + m.Text
+			if r := m.Run; r != nil {
+				line = fmt.Sprintf("%s: %s (%d of %d) %s", r.State, r.Step, r.Current, r.Total, r.Message)
+			}
+			if last[m.Device] != line {
+				last[m.Device] = line
+				env.say("%s %s %s", time.Now().Format("15:04:05"), oneLine(m.Name), oneLine(line))
+			}
+		}
+		switch {
+		case s.Targeted == 0 || s.Success+s.Error < s.Targeted:
+			return false, nil
+		case s.Error > 0:
+			return true, fmt.Errorf("%d of %d machines failed: see 'bootyard run list' and 'bootyard run log RUN'", s.Error, s.Targeted)
+		}
+		return true, nil
+	})
+}
+
+func poll(ctx context.Context, ask func() (done bool, err error)) error {
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		if done, err := ask(); done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
