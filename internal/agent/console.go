@@ -52,9 +52,25 @@ func (c *Console) Say(format string, args ...any) {
 	_, _ = io.WriteString(c.out, text+"\r\n")
 }
 
+// quietly switches progress off and on (UX-6).
+func (c *Console) quietly(quiet bool) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.quiet = quiet
+}
+
 // Show writes what is worth a line of an engine's event.
 func (c *Console) Show(e tsengine.Event) {
-	if c == nil || c.quiet {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	quiet := c.quiet
+	c.mu.Unlock()
+	if quiet {
 		return
 	}
 	switch e.Kind {

@@ -265,8 +265,10 @@ type fakeMachine struct {
 	network  error
 }
 
-func (m *fakeMachine) Identity(context.Context, string) (wire.Identity, error) { return m.identity, nil }
-func (m *fakeMachine) BootArgs() (map[string]string, error)                    { return nil, nil }
+func (m *fakeMachine) Identity(context.Context, string) (wire.Identity, error) {
+	return m.identity, nil
+}
+func (m *fakeMachine) BootArgs() (map[string]string, error) { return nil, nil }
 func (m *fakeMachine) ConnectNetwork(context.Context, string, func(string)) error {
 	return m.network
 }

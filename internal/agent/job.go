@@ -203,7 +203,11 @@ func (j *job) identity() tsengine.Identity {
 
 func hardware(id wire.Identity) tsengine.Hardware {
 	hw := tsengine.Hardware{UEFI: id.Firmware == wire.UEFI, SecureBoot: "NA", Make: id.Manufacturer, Model: id.Model, SerialNumber: id.Serial,
-		AssetTag: id.AssetTag, UUID: id.UUID, MACAddresses: id.MACs, IPAddresses: id.Addresses}
+		AssetTag: id.AssetTag, UUID: id.UUID, MACAddresses: id.MACs}
+	for _, address := range id.Addresses {
+		bare, _, _ := strings.Cut(address, "/")
+		hw.IPAddresses = append(hw.IPAddresses, bare)
+	}
 	if hw.UEFI {
 		if hw.SecureBoot = "Disabled"; id.SecureBoot {
 			hw.SecureBoot = "Enabled"
@@ -223,14 +227,24 @@ func (j *job) dataDir() string {
 }
 
 func (j *job) content() *contentStore {
+	store := j.kit.contentStore(func(string) { j.phase(wire.PhaseDownload) }, func(id string, stats client.Stats) {
+		j.outbox.Post(wire.Event{Time: j.clock.Now().UTC(), Kind: wire.EventContent, Severity: "info", Pointer: -1, Package: id,
+			Bytes: stats.Bytes, Hashes: stats.HashesChecked, Text: "from " + stats.LastSource})
+	})
+	store.dir = func() string { return filepath.Join(j.dataDir(), "Packages") }
+	return store
+}
+
+// contentStore brings packages to the state folder. began and done may be told; done may be nil.
+func (k *kit) contentStore(began func(string), done fetched) *contentStore {
 	return &contentStore{
-		line: j.line, http: j.http, base: j.client.Base(), token: j.client.Token, clock: j.clock, wait: j.backoff, retry: j.retry,
-		dir: func() string { return filepath.Join(j.dataDir(), "Packages") }, say: j.console.Say, logger: j.kit.log,
-		began: func(string) { j.phase(wire.PhaseDownload) },
+		line: k.line, http: k.http, base: k.client.Base(), token: k.client.Token, clock: k.clock, wait: k.backoff, retry: k.retry,
+		dir: func() string { return filepath.Join(k.dir, "Packages") }, say: k.console.Say, logger: k.log, began: began,
 		done: func(id string, stats client.Stats) {
-			j.console.Say("  package %s is here: %.1f MB downloaded, %d hashes checked", id, float64(stats.Bytes)/1e6, stats.HashesChecked)
-			j.outbox.Post(wire.Event{Time: j.clock.Now().UTC(), Kind: wire.EventContent, Severity: "info", Pointer: -1, Package: id,
-				Bytes: stats.Bytes, Hashes: stats.HashesChecked, Text: "from " + stats.LastSource})
+			k.console.Say("  package %s is here: %.1f MB downloaded, %d hashes checked", id, float64(stats.Bytes)/1e6, stats.HashesChecked)
+			if done != nil {
+				done(id, stats)
+			}
 		},
 	}
 }

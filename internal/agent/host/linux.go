@@ -161,7 +161,7 @@ func (l *Linux) cards() ([]card, error) {
 	return cards, nil
 }
 
-// addresses are the global unicast addresses that are up now.
+// addresses are the global unicast addresses that are up now, with the length of their prefix.
 func addresses() []string {
 	all, err := net.InterfaceAddrs()
 	if err != nil {
@@ -170,7 +170,7 @@ func addresses() []string {
 	var list []string
 	for _, a := range all {
 		if ipnet, ok := a.(*net.IPNet); ok && ipnet.IP.IsGlobalUnicast() {
-			list = append(list, ipnet.IP.String())
+			list = append(list, ipnet.String())
 		}
 	}
 	return list

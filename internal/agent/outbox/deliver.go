@@ -109,9 +109,17 @@ func (b *Outbox) sendEvents(ctx context.Context) (more bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.flying = 0
+	if status := link.Status(err); status == http.StatusBadRequest || status == http.StatusUnprocessableEntity {
+		if b.refused++; b.refused < 2 {
+			return false, fmt.Errorf("send status: %w", err)
+		}
+		b.log.Warn("the appliance refuses these events, they are dropped", "run", b.options.Run, "events", n, "err", err)
+		err = nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("send status: %w", err)
 	}
+	b.refused = 0
 	b.pending = slices.Delete(b.pending, 0, n)
 	return len(b.pending) > 0, rewriteJournal(b.journal, b.pending)
 }
@@ -124,6 +132,14 @@ func (b *Outbox) sendLog(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	err = b.options.Line.Do(ctx, http.MethodPut, link.Path(wire.PathLog, "run", b.options.Run), wire.LogChunk{Offset: offset, Data: data}, nil)
+	if status := link.Status(err); status == http.StatusRequestEntityTooLarge {
+		// The appliance keeps no more; the result behind it is worth more than the log.
+		b.log.Warn("the rest of the log is not uploaded", "run", b.options.Run, "err", err)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.stream.sent = b.stream.end
+		return false, nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("send log: %w", err)
 	}

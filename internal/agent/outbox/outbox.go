@@ -63,6 +63,7 @@ type Outbox struct {
 	synced  bool // what it has is known now
 	gone    bool
 	dropped int
+	refused int // how often the same events were refused
 }
 
 // Open takes up what dir holds and continues it.
@@ -220,7 +221,7 @@ func (b *Outbox) Flush(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if !link.Temporary(err) && link.Status(err) != http.StatusConflict {
+		if status := link.Status(err); !link.Temporary(err) && (n > 3 || status != http.StatusConflict && status != http.StatusBadRequest && status != http.StatusUnprocessableEntity) {
 			return err
 		}
 		timer := time.NewTimer(b.options.Backoff.Wait(n))

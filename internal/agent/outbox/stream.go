@@ -12,8 +12,8 @@ import (
 
 const (
 	streamPrefix = "log."
-	// maxStream bounds what is kept of a log; a run that writes more has a step that goes wrong in circles.
-	maxStream = 64 << 20
+	// maxStream bounds what is kept of a log; the appliance takes 64 MiB of a run.
+	maxStream = 60 << 20
 )
 
 // stream is the log of a run as one sequence of bytes, over rotations and restarts of the machine. The file's name holds
@@ -51,7 +51,7 @@ func openStream(dir string, base int64) (*stream, error) {
 }
 
 func (s *stream) append(p []byte) error {
-	if s.end-s.base+int64(len(p)) > maxStream {
+	if s.end+int64(len(p)) > maxStream {
 		if s.overflowed {
 			return nil
 		}

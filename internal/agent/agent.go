@@ -1,0 +1,219 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bootyard/bootyard/content/client"
+	"github.com/bootyard/bootyard/internal/agent/host"
+	"github.com/bootyard/bootyard/internal/agent/link"
+	"github.com/bootyard/bootyard/internal/atomicfile"
+	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/tsengine/machine"
+)
+
+const (
+	clientTokenFile = "client.token"
+	resumeTokenFile = "token" // in the run's folder (images/apply.ResumeToken)
+	// defaultPoll is how often policy is asked for when the appliance names no interval.
+	defaultPoll = 5 * time.Minute
+)
+
+// Config is what the agent of an installed system is made of. URL, Machine, Clock and Dir are required.
+type Config struct {
+	URL    string
+	CAPEM  []byte
+	CASPKI string
+	// ClientToken and ResumeToken are used when Dir holds none.
+	ClientToken, ResumeToken string
+
+	Machine   host.Machine
+	Clock     link.Clock
+	Console   *Console // nil: silent
+	Logger    *slog.Logger
+	Dir       string // state, 0700
+	Build     string
+	Transport http.RoundTripper // nil: the pinned one
+	Commands  machine.Commands  // nil: the engine's own
+	Backoff   link.Backoff      // zero: one second to half a minute, for an hour
+	Retry     client.Retry      // of downloads; zero: DOP-19
+	Users     func() []string   // who is signed in; nil: nobody
+	// Ended, if not nil, is called after a run that a boot environment began, when nothing needs its marks on the disk any
+	// more (MED-25).
+	Ended func() error
+}
+
+// Agent is the agent of an installed system. RunOnce does one round of its work; nothing happens by itself, so a test can
+// drive it by a virtual clock. It is safe for concurrent use; rounds do not overlap.
+type Agent struct {
+	config   Config
+	kit      *kit
+	verifier *link.Verifier
+	session  *session
+
+	cycle sync.Mutex // one round at a time
+
+	mu      sync.Mutex // guards what follows, for List and Install beside a round
+	memory  memory
+	zone    *time.Location
+	policy  wire.Policy
+	fresh   bool
+	running string // name of the sequence that runs
+	next    time.Time
+}
+
+// New takes up the state in c.Dir. Nothing is sent yet.
+func New(c Config) (*Agent, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Backoff.First <= 0 {
+		c.Backoff = link.Backoff{First: time.Second, Max: 30 * time.Second, For: appliancePatience}
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the agent's folder: %w", err)
+	}
+	if err := os.Chmod(c.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("protect the agent's folder: %w", err)
+	}
+	verifier, line, transport, err := trustedLine(c.URL, c.CAPEM, c.CASPKI, c.Clock.Now, c.Transport)
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{config: c, verifier: verifier, zone: time.UTC}
+	if a.memory, err = readMemory(c.Dir); err != nil {
+		return nil, err
+	}
+	a.session = &session{client: line, request: a.sessionRequest, opened: a.sessionOpened}
+	a.kit = &kit{environment: wire.FullOS, line: a.session, client: line, http: &http.Client{Transport: transport}, machine: c.Machine,
+		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, retry: c.Retry}
+	return a, nil
+}
+
+// sessionRequest uses the client's token, else the one that the boot environment left.
+func (a *Agent) sessionRequest(ctx context.Context) (wire.SessionRequest, error) {
+	identity, err := a.config.Machine.Identity(ctx, "")
+	if err != nil {
+		return wire.SessionRequest{}, err
+	}
+	a.setZone(identity.Zone)
+	r := wire.SessionRequest{Protocol: wire.Protocol, Build: a.config.Build, Environment: wire.FullOS, LaunchMode: wire.LaunchSMS, Identity: identity}
+	resume := a.secret(filepath.Join(a.kit.runDir(), resumeTokenFile), a.config.ResumeToken)
+	switch token := a.secret(filepath.Join(a.config.Dir, clientTokenFile), a.config.ClientToken); {
+	case resume != "":
+		// A machine that is deployed again has a new device's token; an old client token is not on a new disk.
+		r.ResumeToken = resume
+		// The hardware clock of a machine just deployed may be as wrong as in its boot environment.
+		a.verifier.IgnoreTime(true)
+	case token != "":
+		r.ClientToken = token
+	default:
+		return r, errors.New("this agent has no token of its appliance: deploy the machine, or install the agent again")
+	}
+	return r, nil
+}
+
+func (a *Agent) secret(file, fallback string) string {
+	data, err := readSmall(file)
+	if err != nil {
+		return fallback
+	}
+	return strings.TrimSpace(string(data))
+}
+
+func (a *Agent) sessionOpened(response wire.SessionResponse) error {
+	a.verifier.IgnoreTime(false)
+	if t, ok := a.kit.http.Transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+	resume := filepath.Join(a.kit.runDir(), resumeTokenFile)
+	if response.ClientToken != "" {
+		if err := atomicfile.Write(filepath.Join(a.config.Dir, clientTokenFile), []byte(response.ClientToken), 0o600); err != nil {
+			return fmt.Errorf("keep the agent's token: %w", err)
+		}
+		if err := os.Remove(resume); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("forget the resume token: %w", err)
+		}
+		a.config.ResumeToken = ""
+		// Time servers are for small corrections; a clock that is wrong by days makes every certificate invalid.
+		if off := a.config.Clock.Now().Sub(response.Time); off < -24*time.Hour || off > 24*time.Hour {
+			if err := a.config.Machine.SetClock(response.Time); err != nil {
+				a.config.Logger.Warn("clock not set", "err", err)
+			}
+		}
+	}
+	a.kit.site, a.kit.device = response.SiteCode, response.DeviceID
+	return nil
+}
+
+func (a *Agent) setZone(name string) {
+	zone := time.Local
+	if name != "" {
+		if z, err := time.LoadLocation(name); err == nil {
+			zone = z
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.zone = zone
+}
+
+// Next is when RunOnce has something to do again: the next poll, or a time of the schedule before it.
+func (a *Agent) Next() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.next
+}
+
+// Item is a line of what a user can install (UX-1, UX-2).
+type Item struct {
+	Deployment string       `json:"deployment"`
+	Name       string       `json:"name"`
+	Purpose    wire.Purpose `json:"purpose"`
+	State      string       `json:"state"`
+	MayStart   bool         `json:"mayStart"`
+	Due        time.Time    `json:"due,omitzero"` // next due time
+	Reasons    []string     `json:"reasons,omitempty"`
+}
+
+// Status is what the agent does now.
+type Status struct {
+	Running  string `json:"running,omitempty"`
+	Current  string `json:"current,omitempty"` // last line of progress
+	LastName string `json:"lastName,omitempty"`
+	LastText string `json:"lastText,omitempty"`
+	// Hidden says why the list is empty although there are deployments (UX-5).
+	Hidden string `json:"hidden,omitempty"`
+}
+
+// ErrNotOffered says that a user may not start a deployment.
+var ErrNotOffered = errors.New("this task sequence cannot be started now")
+
+// Install notes that a user wants a deployment; the next round starts it, windows or not (MWN-19).
+func (a *Agent) Install(deployment string) error {
+	items, _ := a.List()
+	for _, item := range items {
+		if item.Deployment != deployment {
+			continue
+		}
+		if !item.MayStart {
+			return fmt.Errorf("%w: %s (%s)", ErrNotOffered, item.State, strings.Join(item.Reasons, "; "))
+		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if !slices.Contains(a.memory.Asked, deployment) {
+			a.memory.Asked = append(a.memory.Asked, deployment)
+		}
+		return a.saveMemory()
+	}
+	return fmt.Errorf("%w: %.20q is not in the list", ErrNotOffered, deployment)
+}
