@@ -60,9 +60,13 @@ func Extract(ctx context.Context, path string, format Format, root string, opts 
 	if err != nil {
 		return Result{}, fmt.Errorf("apply image: %w", err)
 	}
-	if total, err := volumeSize(root); err != nil {
+	total, err := volumeSize(root)
+	if err != nil {
 		return Result{}, fmt.Errorf("apply image to %s: %w", opts.Volume, err)
-	} else if err := Check(opts.Image, opts.Volume, total); err != nil {
+	}
+	image := opts.Image
+	image.Bytes = max(image.Bytes, atLeast(src, format, info.Size()))
+	if err := Check(image, opts.Volume, total); err != nil {
 		return Result{}, fmt.Errorf("apply image %s: %w", path, err)
 	}
 	if format == FormatSquashFS {
@@ -115,6 +119,19 @@ func ExtractStream(ctx context.Context, src io.Reader, format Format, root strin
 		return x.res, fail(err)
 	}
 	return x.res, nil
+}
+
+// atLeast is how large the content of an image file is for certain, when nobody
+// told: a zstd frame may say its size in the header (RFC 8878, 3.1.1.1.4); else a
+// compressed file is no larger than its content.
+func atLeast(f io.ReaderAt, format Format, size int64) int64 {
+	var head zstd.Header
+	buf := make([]byte, zstd.HeaderMaxSize)
+	n, _ := f.ReadAt(buf, 0) // a short file has a short header
+	if format == FormatTarZstd && head.Decode(buf[:n]) == nil && head.HasFCS && head.FrameContentSize < 1<<60 {
+		return max(size, int64(head.FrameContentSize))
+	}
+	return size
 }
 
 // decompress picks the decoder. Window sizes above 128 MiB are refused: a

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ const (
 	maxWarnings = 20   // the rest says nothing new
 	maxPath     = 4096 // PATH_MAX: a longer name cannot be used by the system either
 	copyBuffer  = 1 << 20
+	maxSparse   = 16 << 40 // ext4's limit; a header of a few bytes could claim any size
 )
 
 // ErrEscape says that an image holds a name that leads out of the volume.
@@ -219,17 +221,19 @@ func (x *unpacker) file(ctx context.Context, dir int, base string, h *tar.Header
 		return err
 	}
 	defer func() { err = errors.Join(err, unix.Close(fd)) }()
+	sparse := sparseEntry(h)
+	if sparse {
+		if h.Size > maxSparse {
+			return fmt.Errorf("sparse file of %d bytes is larger than any file system here allows", h.Size)
+		}
+		if err := unix.Ftruncate(fd, h.Size); err != nil {
+			return err
+		}
+	}
 	for {
 		n, rerr := content.Read(x.buf)
-		for b := x.buf[:n]; len(b) > 0; {
-			w, werr := unix.Write(fd, b)
-			if errors.Is(werr, unix.EINTR) {
-				continue
-			}
-			if werr != nil {
-				return werr
-			}
-			b = b[w:]
+		if err := writeAll(fd, x.buf[:n], sparse); err != nil {
+			return err
 		}
 		x.res.Bytes += int64(n)
 		if errors.Is(rerr, io.EOF) {
@@ -243,6 +247,42 @@ func (x *unpacker) file(ctx context.Context, dir int, base string, h *tar.Header
 		}
 	}
 	return x.finish(fd, h, base)
+}
+
+// sparseEntry says whether the archive keeps the file with holes. Only then are
+// holes made again: a swap file, for one, must not have any.
+func sparseEntry(h *tar.Header) bool {
+	if h.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
+}
+
+func writeAll(fd int, b []byte, sparse bool) error {
+	if sparse && allZero(b) {
+		_, err := unix.Seek(fd, int64(len(b)), io.SeekCurrent)
+		return err
+	}
+	for len(b) > 0 {
+		n, err := unix.Write(fd, b)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+func allZero(b []byte) bool {
+	return len(b) == 0 || b[0] == 0 && bytes.Equal(b[1:], b[:len(b)-1])
 }
 
 func (x *unpacker) finish(fd int, h *tar.Header, name string) error {
