@@ -119,7 +119,7 @@ func (f *fetch) download(ctx context.Context, file content.File) (string, error)
 			}
 			if done {
 				f.progress.Bytes = start + file.Size
-				return redact(f.Sources[i].BaseURL), nil
+				return f.Sources[i].shown(), nil
 			}
 		}
 		if len(v.got)+len(v.gone) == len(f.Sources) {
@@ -154,7 +154,7 @@ func (f *fetch) pause(ctx context.Context, round int, file content.File) error {
 // attempt asks one source. It returns an error only when asking another one cannot help.
 func (f *fetch) attempt(ctx context.Context, file content.File, i int, v *verdicts) (done bool, err error) {
 	source := f.Sources[i]
-	f.stats.LastSource = redact(source.BaseURL)
+	f.stats.LastSource = source.shown()
 	f.progress.Source = f.stats.LastSource
 	sum, err := f.transfer(ctx, file, source)
 	if errors.Is(err, errRangeIgnored) {
@@ -276,7 +276,7 @@ func (f *fetch) failure(file content.File, rounds int, v verdicts) error {
 	var got content.Hash
 	for i, source := range f.Sources {
 		if sum, ok := v.got[i]; ok {
-			bad, got = append(bad, redact(source.BaseURL)), sum
+			bad, got = append(bad, source.shown()), sum
 		} else if err := v.last[i]; err != nil {
 			others = append(others, err)
 		}

@@ -24,7 +24,7 @@ var (
 type HashError struct {
 	PackageID, File string
 	Expected, Got   content.Hash
-	// Sources gave wrong bytes; base URLs without query.
+	// Sources are the names of those that gave wrong bytes.
 	Sources []string
 	// Others tells why the remaining sources failed; nil when there were none.
 	Others error

@@ -207,7 +207,7 @@ func TestStalledServerIsLeft(t *testing.T) {
 			})
 			t.Cleanup(func() { close(release) }) // runs before the server's Close, which waits for handlers
 			request := b.request(stalled, b.serve(nil))
-			request.StallTimeout = 150 * time.Millisecond
+			request.StallTimeout = 1500 * time.Millisecond // far more than a busy machine lets the good source wait
 			var log bytes.Buffer
 			request.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			dir, _, err := client.Fetch(t.Context(), request)
@@ -258,9 +258,9 @@ func TestSecretsStayOutOfLogsAndErrors(t *testing.T) {
 		got.Store(r.URL.RawQuery + " " + r.Header.Get("Authorization"))
 		http.Error(w, "", 500)
 	})
-	source.BaseURL += "/base?sig=s3cret"
+	source.BaseURL += "/c/1790000000/s3cret/?sig=s3cret" // signed by path, and by query
 	source.Header = http.Header{"authorization": {"Bearer t0ken"}}
-	dead := client.Source{BaseURL: "http://user:s3cret@127.0.0.1:1/?sig=s3cret"}
+	dead := client.Source{BaseURL: "http://user:s3cret@127.0.0.1:1/?sig=s3cret", Name: "depot-2"}
 	request := b.request(source, dead)
 	var log bytes.Buffer
 	request.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -271,6 +271,7 @@ func TestSecretsStayOutOfLogsAndErrors(t *testing.T) {
 		assert.NotContains(t, text, "s3cret")
 		assert.NotContains(t, text, "t0ken")
 	}
+	assert.Contains(t, err.Error(), "depot-2", "sources are called by their names")
 	assert.Contains(t, log.String(), "content sources in order") // BGR-15
 }
 

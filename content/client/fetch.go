@@ -134,7 +134,7 @@ func (f *fetch) logSources(missing []content.File) {
 	}
 	order := make([]string, len(f.Sources))
 	for i, source := range f.Sources {
-		order[i] = string(source.Kind) + " " + redact(source.BaseURL)
+		order[i] = string(source.Kind) + " " + source.shown()
 	}
 	f.Logger.Info("content sources in order", "sources", order, "missing_files", len(missing)) // BGR-15
 }

@@ -78,7 +78,7 @@ func (b *bench) serve(wrap func(http.ResponseWriter, *http.Request, http.Handler
 
 func (b *bench) request(sources ...client.Source) client.Request {
 	return client.Request{
-		Manifest: b.m, Sources: sources, Dir: b.cache, StallTimeout: 2 * time.Second,
+		Manifest: b.m, Sources: sources, Dir: b.cache, StallTimeout: 30 * time.Second,
 		Jitter: func() float64 { return 0 },
 		Sleep: func(_ context.Context, d time.Duration) error {
 			b.mu.Lock()

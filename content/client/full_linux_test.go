@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -41,7 +42,9 @@ func TestFullDisk(t *testing.T) { // DOP-12
 		_ = os.WriteFile(filepath.Join(b.cache, "filler"), make([]byte, 39<<20), 0o644)
 		h.ServeHTTP(w, r)
 	})
-	_, _, err = client.Fetch(t.Context(), b.request(source, b.serve(nil)))
+	request := b.request(source, b.serve(nil))
+	request.StallTimeout = time.Minute // the filler is written before the first byte is sent
+	_, _, err = client.Fetch(t.Context(), request)
 	require.ErrorAs(t, err, &space)
 	assert.Contains(t, err.Error(), "make room")
 

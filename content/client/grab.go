@@ -72,14 +72,14 @@ func (t *transfer) run(ctx context.Context) (sum content.Hash, received int64, e
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
 			err = cause
 		}
-		return sum, received, fmt.Errorf("%s: %w", redact(t.source.BaseURL), hideURL(err))
+		return sum, received, fmt.Errorf("%s: %w", t.source.shown(), hideURL(err))
 	}
 	info, err := os.Stat(t.part)
 	if err != nil {
 		return sum, received, err
 	}
 	if info.Size() != t.file.Size || t.offset+received != t.file.Size {
-		return sum, received, fmt.Errorf("%s: %w: %d bytes of %d arrived", redact(t.source.BaseURL), io.ErrUnexpectedEOF, info.Size(), t.file.Size)
+		return sum, received, fmt.Errorf("%s: %w: %d bytes of %d arrived", t.source.shown(), io.ErrUnexpectedEOF, info.Size(), t.file.Size)
 	}
 	return content.Hash(t.hash.Sum(nil)), received, nil
 }

@@ -40,9 +40,12 @@ const (
 
 // Source is a place that serves files as <BaseURL>/<sha-256>.
 type Source struct {
-	// BaseURL is an http or https URL. Its query, e.g. a signature, is kept on every request and never logged.
+	// BaseURL is an http or https URL. Its query is kept on every request. Path and query may hold a signature, so only scheme
+	// and host are ever shown or logged.
 	BaseURL string
-	Kind    Kind
+	// Name is what logs, errors and Stats call the source; empty means scheme and host of BaseURL.
+	Name string
+	Kind Kind
 	// Header is sent with every request to this source, e.g. a token; never logged.
 	Header http.Header
 }
@@ -68,7 +71,7 @@ type Retry struct {
 
 // Progress is the state of a Fetch.
 type Progress struct {
-	// File is the path being worked on, Source where it comes from (without query).
+	// File is the path being worked on, Source the name of where it comes from.
 	File, Source string
 	// Files and TotalFiles count files in place and all files.
 	Files, TotalFiles int
@@ -108,9 +111,9 @@ type Stats struct {
 	Files, Reused int
 	// HashesChecked counts whole files whose SHA-256 was compared with the manifest.
 	HashesChecked int
-	// Sources tells for each downloaded file the base URL it came from, without query.
+	// Sources tells for each downloaded file the name of the source it came from.
 	Sources map[string]string
-	// LastSource is the last place tried (_SMSTSLastContentDownloadLocation, TS-133).
+	// LastSource is the name of the last place tried (_SMSTSLastContentDownloadLocation, TS-133).
 	LastSource string
 }
 
@@ -124,7 +127,7 @@ func (r Request) withDefaults() (Request, error) {
 	for _, source := range r.Sources {
 		u, err := url.Parse(source.BaseURL)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return r, fmt.Errorf("content source %q is not an http or https URL", redact(source.BaseURL))
+			return r, fmt.Errorf("content source %q is not an http or https URL", source.shown())
 		}
 	}
 	if r.HTTPClient == nil {
@@ -165,12 +168,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// redact drops what may be secret from a URL: user, query and fragment.
-func redact(text string) string {
-	u, err := url.Parse(text)
+// shown is the source's name for people: never the path or the query of its URL, which may be what lets one in.
+func (s Source) shown() string {
+	if s.Name != "" {
+		return s.Name
+	}
+	u, err := url.Parse(s.BaseURL)
 	if err != nil {
 		return "(not a URL)"
 	}
-	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	return u.String()
+	return u.Scheme + "://" + u.Host
 }
