@@ -60,7 +60,8 @@ type Agent struct {
 	verifier *link.Verifier
 	session  *session
 
-	cycle sync.Mutex // one round at a time
+	cycle    sync.Mutex // one round at a time
+	failures int        // rounds that failed in a row
 
 	mu      sync.Mutex // guards what follows, for List and Install beside a round
 	memory  memory
@@ -216,4 +217,15 @@ func (a *Agent) Install(deployment string) error {
 		return a.saveMemory()
 	}
 	return fmt.Errorf("%w: %.20q is not in the list", ErrNotOffered, deployment)
+}
+
+// UsersChanged reports whether somebody signed in or out since the last round.
+func (a *Agent) UsersChanged() bool {
+	if a.config.Users == nil {
+		return false
+	}
+	now := a.config.Users()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !slices.Equal(now, a.memory.Users)
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -16,6 +17,24 @@ type Settings struct {
 	URL    string `json:"url"`
 	CASPKI string `json:"caSpki,omitempty"`
 	CAFile string `json:"caFile"`
+}
+
+// ReadSettings reads agent.json and the CA it names.
+func ReadSettings(name string) (s Settings, caPEM []byte, err error) {
+	data, err := readSmall(name)
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err == nil && (s.URL == "" || s.CAFile == "" && s.CASPKI == "") {
+		err = errors.New("the appliance's address or its CA is missing")
+	}
+	if err == nil && s.CAFile != "" {
+		caPEM, err = readSmall(s.CAFile)
+	}
+	if err != nil {
+		return s, nil, fmt.Errorf("read the agent's settings %s: %w: deploy the machine, or install the agent again", name, err)
+	}
+	return s, caPEM, nil
 }
 
 // AgentFiles give what the agent in the applied operating system needs. Each call asks the appliance for a new token.

@@ -24,8 +24,9 @@ var ErrRestarting = errors.New("the machine restarts")
 const (
 	// maxRounds bounds the runs of one round: each asks for policy again.
 	maxRounds = 20
-	// retryPause is how soon a round that failed is repeated.
-	retryPause = time.Minute
+	// retryFirst to retryLast is how soon a round that failed is repeated; just after a start the network may need a moment.
+	retryFirst = 2 * time.Second
+	retryLast  = time.Minute
 	// watchPause is the longest pause: users and windows are looked at that often.
 	watchPause = time.Minute
 )
@@ -33,11 +34,16 @@ const (
 // RunOnce does one round: it goes on with a run that was interrupted, sends what is queued, asks for policy, downloads what
 // is to be there ahead, and runs what is due or was asked for, one after the other. Without a network only the first
 // happens. An error is for the log; the next round tries again.
-func (a *Agent) RunOnce(ctx context.Context) error {
+func (a *Agent) RunOnce(ctx context.Context) (err error) {
 	a.cycle.Lock()
 	defer a.cycle.Unlock()
 	now := a.config.Clock.Now()
-	a.setNext(now.Add(retryPause))
+	a.setNext(now.Add(link.Backoff{First: retryFirst, Max: retryLast}.Wait(a.failures + 1)))
+	defer func() {
+		if a.failures++; err == nil {
+			a.failures = 0
+		}
+	}()
 	if a.config.Users != nil {
 		users := a.config.Users()
 		a.mu.Lock()

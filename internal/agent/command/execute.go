@@ -41,6 +41,16 @@ func Execute(ctx context.Context, args []string, s Streams) int {
 	switch args[0] {
 	case "winpe":
 		return winpe(ctx, s, logger)
+	case "service":
+		return service(ctx, s, logger)
+	case "list", "status":
+		return report(s, list(ctx, s, args[0] == "status"))
+	case "install":
+		if len(args) != 2 {
+			fmt.Fprintln(s.Err, "bootyard-agent: install needs one deployment; bootyard-agent list shows them")
+			return exitUsage
+		}
+		return report(s, install(ctx, s, args[1]))
 	case "version":
 		fmt.Fprintln(s.Out, version())
 		return exitOK
@@ -50,6 +60,14 @@ func Execute(ctx context.Context, args []string, s Streams) int {
 	}
 	fmt.Fprintf(s.Err, "bootyard-agent: command %q is unknown\n\n%s", args[0], usage)
 	return exitUsage
+}
+
+func report(s Streams, err error) int {
+	if err != nil {
+		fmt.Fprintf(s.Err, "bootyard-agent: %v\n", err)
+		return exitFailed
+	}
+	return exitOK
 }
 
 // level keeps the consoles of a boot environment for people: only what is wrong is logged there.

@@ -1,15 +1,28 @@
 package command
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/bootyard/bootyard/images/apply"
 	"github.com/bootyard/bootyard/internal/agent"
 	"github.com/bootyard/bootyard/internal/agent/target"
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
-const nonblock = syscall.O_NONBLOCK | syscall.O_NOCTTY
+const (
+	nonblock      = syscall.O_NONBLOCK | syscall.O_NOCTTY
+	settingsFile  = apply.AgentConfig
+	consoleDevice = "/dev/console"
+	sessionsDir   = "/run/systemd/sessions"
+)
+
+func stateDir() string   { return apply.StateDir }
+func socketFile() string { return "/run/bootyard/agent.sock" }
 
 // bootOrderVariable says what the firmware starts first in the long run: disk (default) or network.
 const bootOrderVariable = "BootyardBootOrder"
@@ -25,4 +38,53 @@ func newTarget(identity wire.Identity, _ map[string]string) func(agent.TargetReq
 		return target.New(target.Options{Run: r.Run.ID, Firmware: identity.Firmware, Arch: identity.Arch,
 			DiskFirst: !strings.EqualFold(order, "network"), Mounts: "/run/bootyard/volumes", Files: r.Files, Say: r.Say})
 	}
+}
+
+// runEnded takes away what marks the disk as holding a run (MED-25), and the drop-in that shows the run on the console.
+func runEnded() error {
+	err := apply.RemoveMarker("/")
+	if e := os.Remove(apply.RunDropIn); e != nil && !errors.Is(e, os.ErrNotExist) {
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+// signedIn lists the users that systemd-logind has sessions of, each once.
+func signedIn() []string {
+	entries, err := os.ReadDir(sessionsDir)
+	if err != nil {
+		return nil
+	}
+	var users []string
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() {
+			continue // a fifo beside the session's file, reading which would wait
+		}
+		data, err := os.ReadFile(filepath.Join(sessionsDir, entry.Name()))
+		if err != nil {
+			continue // ended in between
+		}
+		if user := sessionUser(string(data)); user != "" && !slices.Contains(users, user) {
+			users = append(users, user)
+		}
+	}
+	slices.Sort(users)
+	return users
+}
+
+// sessionUser is the user of a session of class user (sd-login's files); greeters and services are nobody.
+func sessionUser(text string) string {
+	user, class := "", ""
+	for line := range strings.Lines(text) {
+		switch key, value, _ := strings.Cut(strings.TrimSpace(line), "="); key {
+		case "USER":
+			user = value
+		case "CLASS":
+			class = value
+		}
+	}
+	if class != "user" {
+		return ""
+	}
+	return user
 }

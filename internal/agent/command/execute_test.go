@@ -1,0 +1,32 @@
+package command_test
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bootyard/bootyard/internal/agent/command"
+)
+
+func TestExecute(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		out  string
+		err  string
+	}{
+		"nothing":         {nil, 2, "", "bootyard-agent winpe"},
+		"help":            {[]string{"--help"}, 0, "bootyard-agent service", ""},
+		"unknown":         {[]string{"dance"}, 2, "", `command "dance" is unknown`},
+		"install nothing": {[]string{"install"}, 2, "", "needs one deployment"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, err bytes.Buffer
+			require.Equal(t, c.code, command.Execute(context.Background(), c.args, command.Streams{Out: &out, Err: &err}))
+			require.Contains(t, out.String(), c.out)
+			require.Contains(t, err.String(), c.err)
+		})
+	}
+}

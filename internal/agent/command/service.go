@@ -1,0 +1,86 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/bootyard/bootyard/internal/agent"
+	"github.com/bootyard/bootyard/internal/agent/host"
+	"github.com/bootyard/bootyard/internal/wire"
+)
+
+// watchEvery is how often the service looks at the clock, at who is signed in and at what users asked for.
+const watchEvery = 5 * time.Second
+
+// service is the installed system's agent; it runs until it is told to stop.
+func service(ctx context.Context, s Streams, logger *slog.Logger) int {
+	if err := runService(ctx, s, logger); err != nil {
+		fmt.Fprintf(s.Err, "bootyard-agent: %v\n", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+func runService(ctx context.Context, s Streams, logger *slog.Logger) error {
+	settings, ca, err := agent.ReadSettings(settingsFile)
+	if err != nil {
+		return err
+	}
+	clock := host.System{}
+	a, err := agent.New(agent.Config{
+		URL: settings.URL, CAPEM: ca, CASPKI: settings.CASPKI, Machine: host.Local(wire.FullOS), Clock: clock,
+		Console: agent.NewConsole(systemConsole(s.Out), clock.Now), Logger: logger, Dir: stateDir(), Build: version(),
+		Users: signedIn, Ended: runEnded,
+	})
+	if err != nil {
+		return err
+	}
+	asked := make(chan struct{}, 1)
+	stop, err := serveUsers(ctx, a, asked, logger)
+	if err != nil {
+		logger.Warn("users cannot ask for anything", "err", err)
+	} else {
+		defer stop()
+	}
+	return loop(ctx, a, asked, logger)
+}
+
+func loop(ctx context.Context, a *agent.Agent, asked <-chan struct{}, logger *slog.Logger) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		switch err := a.RunOnce(ctx); {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, agent.ErrRestarting):
+			<-ctx.Done()
+			return nil
+		case err != nil:
+			logger.Warn("this round did not get far", "err", err, "next", a.Next())
+		}
+		for due := false; !due; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-asked:
+				due = true
+			case <-tick.C:
+				due = !time.Now().Before(a.Next()) || a.UsersChanged()
+			}
+		}
+	}
+}
+
+// systemConsole is where a person in front of the machine looks; the journal gets the log by stderr.
+func systemConsole(out io.Writer) io.Writer {
+	f, err := os.OpenFile(consoleDevice, os.O_WRONLY|nonblock, 0)
+	if err != nil {
+		return out
+	}
+	return f // stays open as long as the service
+}
