@@ -40,18 +40,19 @@ func TestMain(m *testing.M) {
 
 // helperConfig is what the helper process serves.
 type helperConfig struct {
-	Mode   pxe.Mode
-	Port   uint16
-	Leases string
-	Cache  string
-	Files  string // directory served below /files/
-	Action pxe.Action
-	Force  bool
-	RA     bool
-	Args   string
-	Menu   bool
-	Delay  time.Duration
-	Relay  bool // a second subnet, 10.78.0.0/24, behind a relay
+	Mode     pxe.Mode
+	Port     uint16
+	Leases   string
+	Cache    string
+	Files    string // directory served below /files/
+	Action   pxe.Action
+	Force    bool
+	RA       bool
+	Args     string
+	Menu     bool
+	MenuTime time.Duration
+	Delay    time.Duration
+	Relay    bool // a second subnet, 10.78.0.0/24, behind a relay
 }
 
 type fixedPolicy struct{ cfg helperConfig }
@@ -59,7 +60,7 @@ type fixedPolicy struct{ cfg helperConfig }
 func (p fixedPolicy) Decide(_ context.Context, m pxe.Machine) (pxe.Decision, error) {
 	d := pxe.Decision{BootID: "b1", Action: p.cfg.Action, Reason: "test says so", Rule: "PXE-20", Args: p.cfg.Args}
 	if p.cfg.Menu && m.Choice == "" {
-		d.Action, d.Entries, d.Timeout = pxe.Menu, []pxe.MenuEntry{{ID: "BYD20000", Title: "Install 'Debian' $HOME; echo"}}, 5*time.Second
+		d.Action, d.Entries, d.Timeout = pxe.Menu, []pxe.MenuEntry{{ID: "BYD20000", Title: "Install 'Debian' $HOME; echo"}}, p.cfg.MenuTime
 	}
 	base := "http://10.77.0.1"
 	if p.cfg.Port != 80 {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,7 +62,7 @@ func TestBootLocalDisk(t *testing.T) {
 		for _, menu := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s menu=%t", firmware, menu), func(t *testing.T) {
 				s := newSegment(t)
-				h := s.serve(helperConfig{Mode: pxe.ModeServer, Action: pxe.LocalDisk, Menu: menu, RA: true, Files: bootFiles(t, kernel), Force: true})
+				h := s.serve(helperConfig{Mode: pxe.ModeServer, Action: pxe.LocalDisk, Menu: menu, MenuTime: 5 * time.Second, RA: true, Files: bootFiles(t, kernel), Force: true})
 				h.line("HELPER ready")
 				disk := biosDisk
 				if firmware == "uefi" {
@@ -135,7 +136,7 @@ func TestBootMenuChoice(t *testing.T) {
 	for _, firmware := range []string{"bios", "uefi"} {
 		t.Run(firmware, func(t *testing.T) {
 			s := newSegment(t)
-			h := s.serve(helperConfig{Mode: pxe.ModeServer, Action: pxe.BootEnvironment, Menu: true, RA: true, Files: bootFiles(t, kernel),
+			h := s.serve(helperConfig{Mode: pxe.ModeServer, Action: pxe.BootEnvironment, Menu: true, MenuTime: time.Minute, RA: true, Files: bootFiles(t, kernel),
 				Args: "console=ttyS0 quiet", Force: true})
 			h.line("HELPER ready")
 			v := s.boot(firmware)

@@ -95,7 +95,7 @@ func (s *segment) boot(firmware string, extra ...string) *vm {
 	mac := fmt.Sprintf("52:54:00:77:00:%02x", s.n)
 	args := []string{"netns", "exec", s.sw(), "qemu-system-x86_64", "-accel", "tcg", "-m", "1024", "-display", "none", "-no-reboot",
 		"-uuid", "00112233-4455-6677-8899-aabbccddeeff", "-device", "virtio-rng-pci",
-		"-netdev", "tap,id=n0,ifname=" + tap + ",script=no,downscript=no", "-serial", "file:" + v.console}
+		"-netdev", "tap,id=n0,ifname=" + tap + ",script=no,downscript=no", "-serial", "file:" + v.console, "-monitor", "unix:" + v.monitor + ",server,nowait"}
 	if strings.HasPrefix(firmware, "uefi") {
 		vars := filepath.Join(dir, "vars.fd")
 		data, err := os.ReadFile("/usr/share/OVMF/OVMF_VARS_4M.fd")
@@ -171,7 +171,7 @@ func (v *vm) mark(text string, limit time.Duration) (string, time.Duration) {
 		if err == nil {
 			b, _ := io.ReadAll(f)
 			_ = f.Close()
-			if _, after, ok := strings.Cut(string(b), text); ok && strings.Contains(after, "\n") {
+			if _, after, ok := strings.Cut(string(b), text); ok && (strings.Contains(after, "\n") || strings.Contains(text, "Install")) {
 				line, _, _ := strings.Cut(after, "\n")
 				return strings.TrimSpace(line), time.Since(v.started)
 			}
