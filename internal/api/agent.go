@@ -24,7 +24,8 @@ type runInput[T any] struct {
 	Body T
 }
 
-type runPath struct {
+// RunPath names a run.
+type RunPath struct {
 	Run string `path:"run"`
 }
 
@@ -83,7 +84,7 @@ func (a *API) registerAgent() {
 	agentAnswer(a, agentOperation("POST", wire.PathRuns, "claim-run", maxAgentBody), func(ctx context.Context, in *input[wire.ClaimRequest]) (wire.Run, error) {
 		return a.Site.Claim(ctx, session(ctx), in.Body)
 	})
-	agentAnswer(a, agentOperation("GET", wire.PathRun, "run", maxAgentBody), func(ctx context.Context, in *runPath) (wire.Run, error) {
+	agentAnswer(a, agentOperation("GET", wire.PathRun, "run", maxAgentBody), func(ctx context.Context, in *RunPath) (wire.Run, error) {
 		return a.Site.Run(ctx, session(ctx), in.Run)
 	})
 	checkpoint := agentOperation("PUT", wire.PathCheckpoint, "checkpoint", maxCheckpoint)
@@ -101,7 +102,7 @@ func (a *API) registerAgent() {
 	agentAct(a, agentOperation("POST", wire.PathFinish, "finish", maxAgentBody), func(ctx context.Context, in *runInput[wire.Finish]) error {
 		return a.Site.Finish(ctx, session(ctx), in.Run, in.Body)
 	})
-	agentAnswer(a, agentOperation("POST", wire.PathResume, "resume-token", maxAgentBody), func(ctx context.Context, in *runPath) (wire.ResumeToken, error) {
+	agentAnswer(a, agentOperation("POST", wire.PathResume, "resume-token", maxAgentBody), func(ctx context.Context, in *RunPath) (wire.ResumeToken, error) {
 		return a.Site.ResumeToken(ctx, session(ctx), in.Run)
 	})
 	agentAnswer(a, agentOperation("GET", wire.PathContent, "content", maxAgentBody), func(ctx context.Context, in *struct {

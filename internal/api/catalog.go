@@ -19,7 +19,8 @@ type packageSource struct {
 	Dir          string `json:"dir"`
 }
 
-type packagePath struct {
+// PackagePath names a package.
+type PackagePath struct {
 	Package string `path:"package"`
 }
 
@@ -32,14 +33,14 @@ func (a *API) registerCatalog() {
 	answer(a, operation("GET", "/packages", "List packages and images", wire.ScopeRead), func(ctx context.Context, _ *noInput) ([]wire.Package, error) {
 		return list(s.Packages(ctx))
 	})
-	answer(a, operation("GET", "/packages/{package}", "Show a package", wire.ScopeRead), func(ctx context.Context, in *packagePath) (wire.Package, error) {
+	answer(a, operation("GET", "/packages/{package}", "Show a package", wire.ScopeRead), func(ctx context.Context, in *PackagePath) (wire.Package, error) {
 		return s.Package(ctx, in.Package)
 	})
 	answer(a, localOnly(operation("POST", "/packages", "Make a package from a folder of the appliance", wire.ScopeAdmin)), func(ctx context.Context, in *input[packageSource]) (wire.Package, error) {
 		return s.ImportPackage(ctx, in.Body.record(), in.Body.Dir)
 	})
 	answer(a, localOnly(operation("POST", "/packages/{package}/update", "Take a folder's content as the next version", wire.ScopeAdmin)), func(ctx context.Context, in *struct {
-		packagePath
+		PackagePath
 		Body packageSource
 	}) (wire.Package, error) {
 		p, err := s.Package(ctx, in.Package)
@@ -48,10 +49,10 @@ func (a *API) registerCatalog() {
 		}
 		return s.ImportPackage(ctx, p, in.Body.Dir)
 	})
-	act(a, operation("DELETE", "/packages/{package}", "Remove a package", wire.ScopeWrite), func(ctx context.Context, in *packagePath) error {
+	act(a, operation("DELETE", "/packages/{package}", "Remove a package", wire.ScopeWrite), func(ctx context.Context, in *PackagePath) error {
 		return s.DeletePackage(ctx, in.Package)
 	})
-	answer(a, operation("POST", "/packages/{package}/verify", "Hash the stored files again (DOP-21)", wire.ScopeWrite), func(ctx context.Context, in *packagePath) (any, error) {
+	answer(a, operation("POST", "/packages/{package}/verify", "Hash the stored files again (DOP-21)", wire.ScopeWrite), func(ctx context.Context, in *PackagePath) (any, error) {
 		if a.Verify == nil {
 			return nil, errors.New("this appliance has no content library")
 		}

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -125,4 +126,72 @@ func (b *bench) firmware(t *testing.T, n int) wire.Decision {
 	d, err := b.Decide(b.Ctx, site.Asker{Identity: sitetest.Identity(n), Environment: wire.WinPE, Stage: wire.StageDHCP})
 	require.NoError(t, err)
 	return d
+}
+
+// Every operation of the administrators' API is reached with its parameters.
+func TestAdministratorsOperations(t *testing.T) {
+	b := newBench(t)
+	b.Device("lab-01", 1)
+	two := b.Device("lab-02", 2)
+	b.Sequence("os", true)
+	step := func(method, path string, in any, want int) []byte {
+		t.Helper()
+		status, data := b.local(t, method, "/api/v1"+path, in)
+		require.Equal(t, want, status, "%s %s: %s", method, path, data)
+		return data
+	}
+	step("POST", "/collections", wire.CollectionCreate{Name: "lab", Members: []string{"lab-01"}}, 200)
+	step("POST", "/collections", wire.CollectionCreate{Name: "lab"}, 409)
+	step("PUT", "/collections/lab/members/lab-02", nil, 204)
+	require.Len(t, decode[[]wire.Device](t, step("GET", "/collections/lab/members", nil, 200)), 2)
+	step("DELETE", "/collections/lab/members/"+two.ID, nil, 204)
+	require.Equal(t, 1, decode[wire.Collection](t, step("GET", "/collections/lab", nil, 200)).MemberCount)
+	step("PUT", "/collections/SMS00001/members/lab-02", nil, 422)
+
+	spec := wire.DeploymentCreate{DeploymentSpec: wire.DeploymentSpec{TaskSequence: "os", Collection: "lab", MakeAvailableTo: wire.MediaAndPXE}}
+	made := decode[wire.DeploymentResult](t, step("POST", "/deployments", spec, 201))
+	id := made.Deployment.ID
+	step("DELETE", "/collections/lab", nil, 409)
+	explained := decode[wire.Decision](t, step("GET", "/explain?device=lab-01&in=winpe", nil, 200))
+	require.Equal(t, wire.ActionMenu, explained.Action)
+	require.Len(t, explained.Considered, 1)
+	explained = decode[wire.Decision](t, step("GET", "/explain?device=lab-01&preferred="+id, nil, 200))
+	require.Equal(t, "PXE-24", explained.Rule)
+	explained = decode[wire.Decision](t, step("GET", "/explain?device=02:00:00:00:00:99", nil, 200))
+	require.Equal(t, "PXE-13", explained.Rule)
+	step("GET", "/explain?device=nobody", nil, 404)
+
+	step("POST", "/devices/lab-01/retry", nil, 409)
+	step("POST", "/devices/lab-01/retry?deployment="+id, nil, 200)
+	step("POST", "/devices/lab-01/clear-pxe", nil, 204)
+	step("POST", "/collections/lab/clear-pxe", nil, 204)
+	step("PUT", "/devices/lab-01/variables/Site", wire.Variable{Value: "A"}, 204)
+	require.Equal(t, []wire.Variable{{Name: "Site", Value: "A"}}, decode[[]wire.Variable](t, step("GET", "/devices/lab-01/variables", nil, 200)))
+	step("PUT", "/devices/lab-01/variables/Site", wire.Variable{}, 204)
+	require.Empty(t, decode[[]wire.Variable](t, step("GET", "/devices/lab-01/variables", nil, 200)))
+	step("PUT", "/devices/lab-01/variables/_Site", wire.Variable{Value: "A"}, 422)
+
+	require.Contains(t, string(step("GET", "/sequences/os/export", nil, 200)), "<sequence")
+	step("POST", "/sequences/os/disable", nil, 200)
+	step("DELETE", "/sequences/os", nil, 409)
+	step("POST", "/sequences", wire.SequenceImport{XML: "nonsense"}, 422)
+	pkg := decode[wire.Package](t, step("POST", "/packages", map[string]string{"name": "p", "dir": "/d"}, 200))
+	require.Equal(t, 2, decode[wire.Package](t, step("POST", "/packages/"+pkg.ID+"/update", map[string]string{"dir": "/d"}, 200)).Version)
+	step("GET", "/packages/"+pkg.ID, nil, 200)
+	step("DELETE", "/packages/"+pkg.ID, nil, 204)
+	step("GET", "/boot-images/"+b.Image.ID, nil, 200)
+	require.Len(t, decode[wire.WakeResult](t, step("POST", "/wake", map[string][]string{"devices": {"lab-01"}}, 200)).Records, 1)
+	step("POST", "/ignored-ids", map[string]string{"kind": "mac", "value": sitetest.MAC(5)}, 204)
+	step("DELETE", "/ignored-ids/mac/"+sitetest.MAC(5), nil, 204)
+	medium := decode[wire.MediaCreated](t, step("POST", "/media", wire.MediaCreate{Unattended: true}, 201))
+	step("DELETE", "/media/"+medium.Record.ID, nil, 204)
+	step("DELETE", "/deployments/"+id, nil, 204)
+	step("DELETE", "/collections/lab", nil, 204)
+	step("POST", "/devices/lab-01/approve", nil, 200)
+	step("DELETE", "/devices/lab-01", nil, 204)
+	step("GET", "/devices/lab-01", nil, 404)
+	step("POST", "/runs/lab-02/cancel", nil, 409)
+	for _, p := range []string{"/devices", "/deployments", "/runs", "/boots", "/wake", "/alerts", "/packages"} {
+		require.True(t, strings.HasPrefix(string(step("GET", p, nil, 200)), "["), "%s is a list, never null", p)
+	}
 }

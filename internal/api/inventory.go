@@ -7,7 +7,9 @@ import (
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
-type devicePath struct {
+// DevicePath names a device. It is exported because huma reads embedded fields
+// of exported types only, as are the others of its kind.
+type DevicePath struct {
 	Device string `path:"device" doc:"id, name, MAC or UUID"`
 }
 
@@ -20,13 +22,14 @@ type memberPath struct {
 	Device     string `path:"device"`
 }
 
-type variablePath struct {
+// VariablePath names a variable of a device or collection.
+type VariablePath struct {
 	Owner string `path:"owner"`
 	Name  string `path:"name"`
 }
 
 type variableInput struct {
-	variablePath
+	VariablePath
 	Body wire.Variable
 }
 
@@ -43,23 +46,23 @@ func (a *API) registerInventory() {
 	answer(a, operation("POST", "/devices", "Import a device", wire.ScopeWrite), func(ctx context.Context, in *input[wire.DeviceImport]) (wire.Device, error) {
 		return s.ImportDevice(ctx, in.Body)
 	})
-	answer(a, operation("GET", "/devices/{device}", "Show a device", wire.ScopeRead), func(ctx context.Context, in *devicePath) (wire.Device, error) {
+	answer(a, operation("GET", "/devices/{device}", "Show a device", wire.ScopeRead), func(ctx context.Context, in *DevicePath) (wire.Device, error) {
 		return s.Device(ctx, in.Device)
 	})
-	act(a, operation("DELETE", "/devices/{device}", "Remove a device", wire.ScopeWrite), func(ctx context.Context, in *devicePath) error {
+	act(a, operation("DELETE", "/devices/{device}", "Remove a device", wire.ScopeWrite), func(ctx context.Context, in *DevicePath) error {
 		return s.DeleteDevice(ctx, in.Device)
 	})
-	act(a, operation("POST", "/devices/{device}/clear-pxe", "Clear required PXE deployments (PXE-17)", wire.ScopeWrite), func(ctx context.Context, in *devicePath) error {
+	act(a, operation("POST", "/devices/{device}/clear-pxe", "Clear required PXE deployments (PXE-17)", wire.ScopeWrite), func(ctx context.Context, in *DevicePath) error {
 		_, err := s.ClearPXE(ctx, in.Device, "")
 		return err
 	})
 	answer(a, operation("POST", "/devices/{device}/retry", "Run a deployment once more", wire.ScopeWrite), func(ctx context.Context, in *struct {
-		devicePath
+		DevicePath
 		Deployment string `query:"deployment" doc:"default: that of the latest run"`
 	}) (wire.Deployment, error) {
 		return s.Retry(ctx, in.Device, in.Deployment)
 	})
-	answer(a, operation("POST", "/devices/{device}/approve", "Approve a device for secrets", wire.ScopeAdmin), func(ctx context.Context, in *devicePath) (wire.Device, error) {
+	answer(a, operation("POST", "/devices/{device}/approve", "Approve a device for secrets", wire.ScopeAdmin), func(ctx context.Context, in *DevicePath) (wire.Device, error) {
 		return s.ApproveDevice(ctx, in.Device, true)
 	})
 	for kind, base := range map[string]string{"device": "/devices/{owner}/variables", "collection": "/collections/{owner}/variables"} {
@@ -120,7 +123,7 @@ func (a *API) registerVariables(kind, base string) {
 		}
 		return a.Site.SetVariable(ctx, kind, in.Owner, v)
 	})
-	act(a, operation("DELETE", base+"/{name}", "Remove a variable", wire.ScopeWrite), func(ctx context.Context, in *variablePath) error {
+	act(a, operation("DELETE", base+"/{name}", "Remove a variable", wire.ScopeWrite), func(ctx context.Context, in *VariablePath) error {
 		return a.Site.DeleteVariable(ctx, kind, in.Owner, in.Name)
 	})
 }

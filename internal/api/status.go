@@ -9,32 +9,33 @@ import (
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
-type limitQuery struct {
+// LimitQuery narrows a list.
+type LimitQuery struct {
 	Device string `query:"device"`
 	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
 }
 
 func (a *API) registerStatus() {
 	s := a.Site
-	answer(a, operation("GET", "/status", "Every machine with its latest run and boot", wire.ScopeRead), func(ctx context.Context, in *limitQuery) ([]wire.MachineStatus, error) {
+	answer(a, operation("GET", "/status", "Every machine with its latest run and boot", wire.ScopeRead), func(ctx context.Context, in *LimitQuery) ([]wire.MachineStatus, error) {
 		return list(s.Machines(ctx, in.Limit))
 	})
 	answer(a, operation("GET", "/runs", "List runs, newest first", wire.ScopeRead), func(ctx context.Context, in *struct {
-		limitQuery
+		LimitQuery
 		Deployment string `query:"deployment"`
 	}) ([]wire.RunInfo, error) {
 		return list(s.Runs(ctx, in.Device, in.Deployment, in.Limit))
 	})
-	answer(a, operation("GET", "/runs/{run}", "Show a run with its phases", wire.ScopeRead), func(ctx context.Context, in *runPath) (wire.RunInfo, error) {
+	answer(a, operation("GET", "/runs/{run}", "Show a run with its phases", wire.ScopeRead), func(ctx context.Context, in *RunPath) (wire.RunInfo, error) {
 		return s.RunInfo(ctx, in.Run)
 	})
 	answer(a, operation("GET", "/runs/{run}/events", "List up to 1000 events of a run", wire.ScopeRead), func(ctx context.Context, in *struct {
-		runPath
+		RunPath
 		After int64 `query:"after" minimum:"0"`
 	}) ([]wire.Event, error) {
 		return list(s.RunEvents(ctx, in.Run, in.After))
 	})
-	huma.Register(a.admin, operation("GET", "/runs/{run}/log", "The log of a run", wire.ScopeRead), func(ctx context.Context, in *runPath) (*huma.StreamResponse, error) {
+	huma.Register(a.admin, operation("GET", "/runs/{run}/log", "The log of a run", wire.ScopeRead), func(ctx context.Context, in *RunPath) (*huma.StreamResponse, error) {
 		log, err := s.RunLog(ctx, in.Run)
 		if err != nil {
 			return nil, a.fail(ctx, err)
@@ -45,10 +46,10 @@ func (a *API) registerStatus() {
 			_, _ = io.Copy(c.BodyWriter(), log)
 		}}, nil
 	})
-	answer(a, operation("POST", "/runs/{run}/cancel", "Cancel a run; a device may be named instead", wire.ScopeWrite), func(ctx context.Context, in *runPath) (wire.RunInfo, error) {
+	answer(a, operation("POST", "/runs/{run}/cancel", "Cancel a run; a device may be named instead", wire.ScopeWrite), func(ctx context.Context, in *RunPath) (wire.RunInfo, error) {
 		return s.Cancel(ctx, in.Run)
 	})
-	answer(a, operation("GET", "/boots", "List firmware attempts, newest first", wire.ScopeRead), func(ctx context.Context, in *limitQuery) ([]wire.Boot, error) {
+	answer(a, operation("GET", "/boots", "List firmware attempts, newest first", wire.ScopeRead), func(ctx context.Context, in *LimitQuery) ([]wire.Boot, error) {
 		return list(s.Boots(ctx, in.Device, in.Limit))
 	})
 	answer(a, operation("GET", "/boots/{boot}", "Show a firmware attempt with every answer", wire.ScopeRead), func(ctx context.Context, in *struct {
