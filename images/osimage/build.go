@@ -35,6 +35,10 @@ type Config struct {
 	// Autologin opens a root shell on the serial line without a password. For
 	// labs and demonstrations only: whoever reaches the line owns the machine.
 	Autologin bool
+	// KernelArgs are added to the kernel's command line, such as
+	// "no_timer_check" for machines emulated on a busy host, whose timer looks
+	// broken to the kernel otherwise.
+	KernelArgs string
 	// CompressionLevel is zstd's, 1 to 19. Zero: 12.
 	CompressionLevel int
 	// Refresh builds even when the cache has an image of the same inputs, to

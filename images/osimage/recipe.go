@@ -32,6 +32,10 @@ const buildVersion = 1
 
 var releaseName = regexp.MustCompile(`^[a-z]{2,32}$`)
 
+// kernelText keeps kernel arguments from being anything else to the shell that
+// reads /etc/default/grub.
+var kernelText = regexp.MustCompile(`^[A-Za-z0-9._=,:/ -]{0,512}$`)
+
 // recipe is all that decides what the image will be, but for package versions.
 type recipe struct {
 	release  string
@@ -68,7 +72,7 @@ func (c Config) recipe() (recipe, error) {
 		}
 	}
 	var err error
-	if r.overlay, err = overlay(c.Autologin); err != nil {
+	if r.overlay, err = overlay(c.Autologin, c.KernelArgs); err != nil {
 		return r, err
 	}
 	h := sha256.New()
@@ -117,7 +121,10 @@ func words(text string) []string {
 
 // overlay packs our own files as a tar archive, owned by root, always the same
 // bytes.
-func overlay(autologin bool) ([]byte, error) {
+func overlay(autologin bool, kernelArgs string) ([]byte, error) {
+	if !kernelText.MatchString(kernelArgs) {
+		return nil, fmt.Errorf("kernel arguments %q: letters, digits and ._=,:/- only", kernelArgs)
+	}
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
 	add := func(name, data string) error {
@@ -136,7 +143,11 @@ func overlay(autologin bool) ([]byte, error) {
 			return err
 		}
 		data, err := rootfs.ReadFile(name)
-		return errors.Join(err, add(strings.TrimPrefix(name, "rootfs/"), string(data)))
+		text := string(data)
+		if name == "rootfs/etc/default/grub" && kernelArgs != "" {
+			text += "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX " + kernelArgs + "\"\n"
+		}
+		return errors.Join(err, add(strings.TrimPrefix(name, "rootfs/"), text))
 	})
 	if err == nil && autologin {
 		var data []byte
