@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -40,24 +41,33 @@ func TestMain(m *testing.M) {
 
 // helperConfig is what the helper process serves.
 type helperConfig struct {
-	Mode     pxe.Mode
-	Port     uint16
-	Leases   string
-	Cache    string
-	Files    string // directory served below /files/
-	Action   pxe.Action
-	Force    bool
-	RA       bool
-	Args     string
-	Menu     bool
-	MenuTime time.Duration
-	Delay    time.Duration
-	Relay    bool // a second subnet, 10.78.0.0/24, behind a relay
+	Mode        pxe.Mode
+	Port        uint16
+	Leases      string
+	Cache       string
+	Files       string // directory served below /files/
+	Action      pxe.Action
+	Force       bool
+	RA          bool
+	Args        string
+	Menu        bool
+	Extra       []string // further interfaces
+	FailScripts int      // how many questions at the script stage fail
+	FailFiles   int      // how many boot files are not found at first
+	MenuTime    time.Duration
+	Delay       time.Duration
+	Relay       bool // a second subnet, 10.78.0.0/24, behind a relay
 }
 
-type fixedPolicy struct{ cfg helperConfig }
+type fixedPolicy struct {
+	cfg   helperConfig
+	asked *atomic.Int64 // at the script stage
+}
 
 func (p fixedPolicy) Decide(_ context.Context, m pxe.Machine) (pxe.Decision, error) {
+	if m.Stage == pxe.StageScript && p.asked.Add(1) <= int64(p.cfg.FailScripts) {
+		return pxe.Decision{}, errors.New("no database")
+	}
 	d := pxe.Decision{BootID: "b1", Action: p.cfg.Action, Reason: "test says so", Rule: "PXE-20", Args: p.cfg.Args}
 	if p.cfg.Menu && m.Choice == "" {
 		d.Action, d.Entries, d.Timeout = pxe.Menu, []pxe.MenuEntry{{ID: "BYD20000", Title: "Install 'Debian' $HOME; echo"}}, p.cfg.MenuTime
@@ -94,8 +104,8 @@ func runHelper(text string) error {
 	if err != nil {
 		return err
 	}
-	c := pxe.Config{Mode: cfg.Mode, Interfaces: []string{"eth0"}, HTTPPort: cfg.Port, Force: cfg.Force, RouterAdv: cfg.RA, Delay: cfg.Delay,
-		Policy: fixedPolicy{cfg}, Journal: &lineJournal{out: json.NewEncoder(os.Stdout)}, Loaders: catalog,
+	c := pxe.Config{Mode: cfg.Mode, Interfaces: append([]string{"eth0"}, cfg.Extra...), Retry: time.Second, HTTPPort: cfg.Port, Force: cfg.Force, RouterAdv: cfg.RA, Delay: cfg.Delay,
+		Policy: fixedPolicy{cfg, new(atomic.Int64)}, Journal: &lineJournal{out: json.NewEncoder(os.Stdout)}, Loaders: catalog,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if cfg.Mode == pxe.ModeServer {
 		c.Pools = []pxe.Pool{{Prefix: netip.MustParsePrefix("10.77.0.0/24"),
@@ -115,9 +125,14 @@ func runHelper(text string) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/boot/", s.Handler())
+	var failed atomic.Int64
 	files := http.StripPrefix("/files/", http.FileServer(http.Dir(cfg.Files)))
 	mux.HandleFunc("/files/", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Println("HELPER asked", r.RequestURI)
+		if failed.Add(1) <= int64(cfg.FailFiles) {
+			http.NotFound(w, r)
+			return
+		}
 		files.ServeHTTP(w, r)
 	})
 	hs := &http.Server{Addr: fmt.Sprintf("10.77.0.1:%d", cfg.Port), Handler: pxe.CleanPath(mux), ReadHeaderTimeout: 10 * time.Second}
@@ -129,8 +144,15 @@ func runHelper(text string) error {
 	}()
 	go func() {
 		for ctx.Err() == nil {
-			if h := s.Health(); len(h) == 1 && h["eth0"] == nil {
+			h := s.Health()
+			if err, ok := h["eth0"]; ok && err == nil && len(h) == 1+len(cfg.Extra) {
 				fmt.Println("HELPER ready")
+				for n := range h {
+					for s.Health()[n] != nil && ctx.Err() == nil {
+						time.Sleep(20 * time.Millisecond)
+					}
+				}
+				fmt.Println("HELPER all served")
 				return
 			}
 			time.Sleep(20 * time.Millisecond)

@@ -209,6 +209,20 @@ func TestOneBadInterfaceIsReported(t *testing.T) {
 	require.Error(t, srv.Health()["nosuch0"])
 }
 
+// An interface that comes late is served when it comes; the others do not wait for it.
+func TestInterfaceThatComesLate(t *testing.T) {
+	s := newSegment(t)
+	h := s.serve(helperConfig{Mode: pxe.ModeProxy, Action: pxe.LocalDisk, Extra: []string{"eth9"}})
+	h.line("HELPER ready")
+	log, err := os.ReadFile(h.log)
+	require.NoError(t, err)
+	require.Contains(t, string(log), "dhcp.interfaces must name existing ones")
+	run(t, "ip", "-n", s.srv(), "link", "add", "eth9", "type", "veth", "peer", "name", "eth8")
+	run(t, "ip", "-n", s.srv(), "addr", "add", "10.99.0.1/24", "dev", "eth9")
+	run(t, "ip", "-n", s.srv(), "link", "set", "eth9", "up")
+	h.line("HELPER all served")
+}
+
 type mapLoaders map[string][]byte
 
 func (m mapLoaders) Prepare(context.Context, netip.AddrPort) error { return nil }

@@ -149,3 +149,21 @@ func TestBootMenuChoice(t *testing.T) {
 		})
 	}
 }
+
+// A machine that got no decision, then no kernel, asks again by itself until it boots.
+func TestBootAfterFailures(t *testing.T) {
+	kernel := needVM(t)
+	for _, firmware := range []string{"bios", "uefi"} {
+		t.Run(firmware, func(t *testing.T) {
+			s := newSegment(t)
+			h := s.serve(helperConfig{Mode: pxe.ModeServer, Action: pxe.BootEnvironment, FailScripts: 1, FailFiles: 1, RA: true,
+				Files: bootFiles(t, kernel), Args: "console=ttyS0 quiet", Force: true})
+			h.line("HELPER ready")
+			v := s.boot(firmware)
+			line, took := v.mark("BOOTYARD-MARK", bootLimit)
+			h.phases(v)
+			t.Logf("%.1f s to init", took.Seconds())
+			require.Contains(t, line, "second-archive")
+		})
+	}
+}
