@@ -16,7 +16,7 @@ const (
 	maxLogBody     = 2 << 20  // 1 MiB in base64
 	maxCheckpoint  = 45 << 20 // 32 MiB in base64
 	agentBodyTime  = 30 * time.Second
-	checkpointTime = 5 * time.Minute
+	checkpointTime = 2 * time.Minute
 )
 
 type runInput[T any] struct {

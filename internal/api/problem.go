@@ -66,6 +66,12 @@ func (a *API) fail(ctx context.Context, err error) error {
 	return problem{&wire.Problem{Title: "Internal Server Error", Status: 500, Detail: detail, Remedy: "look into the appliance's log; correct what it names and try again"}}
 }
 
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}
+
 func writeProblem(w http.ResponseWriter, p *wire.Problem) {
 	w.Header().Set("Content-Type", wire.ProblemContentType)
 	if p.Status == http.StatusUnauthorized {

@@ -47,6 +47,7 @@ type API struct {
 	inFlight chan struct{}
 	large    chan struct{}
 	streams  chan struct{}
+	uploads  chan struct{}
 	sessions *limiter
 }
 
@@ -56,7 +57,7 @@ func New(o Options) *API {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &API{Options: o, mux: http.NewServeMux(), inFlight: make(chan struct{}, maxInFlight), large: make(chan struct{}, maxLarge),
-		streams: make(chan struct{}, maxStreams), sessions: newLimiter(5, 60)}
+		streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads), sessions: newLimiter(5, 60)}
 	a.admin = a.newAPI("bootyard", true)
 	a.agent = a.newAPI("bootyard agent", false)
 	a.admin.UseMiddleware(a.adminOnly)
@@ -137,7 +138,7 @@ func (a *API) guard(next http.Handler) http.Handler {
 			busy(w)
 			return
 		}
-		if r.ContentLength > largeBody {
+		if (r.ContentLength > largeBody || r.ContentLength < 0) && r.URL.Path != uploadPath {
 			timer := time.NewTimer(30 * time.Second)
 			defer timer.Stop()
 			select {

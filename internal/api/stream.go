@@ -21,6 +21,7 @@ const (
 func (a *API) registerRaw() {
 	a.mux.HandleFunc("GET "+root+"/stream", a.stream)
 	a.mux.HandleFunc("POST "+root+"/login", a.login)
+	a.mux.HandleFunc("POST "+uploadPath, a.upload)
 	a.mux.HandleFunc("GET "+root+"/openapi.json", func(w http.ResponseWriter, r *http.Request) { a.document(w, r, a.admin.OpenAPI()) })
 	a.mux.HandleFunc("GET "+root+"/agent/openapi.json", func(w http.ResponseWriter, r *http.Request) { a.document(w, r, a.agent.OpenAPI()) })
 	// What does not exist looks the same as what needs a token.
