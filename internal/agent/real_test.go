@@ -1,0 +1,137 @@
+package agent_test
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bootyard/bootyard/internal/agent"
+	"github.com/bootyard/bootyard/internal/api"
+	"github.com/bootyard/bootyard/internal/pki"
+	"github.com/bootyard/bootyard/internal/site"
+	"github.com/bootyard/bootyard/internal/site/sitetest"
+	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/tsengine/sequence"
+)
+
+// inspector reads real sequences for the real site.
+type inspector struct{}
+
+func (inspector) Inspect(xml string) (site.SequenceFacts, error) {
+	s, err := sequence.Parse([]byte(xml))
+	if err != nil {
+		return site.SequenceFacts{}, err
+	}
+	f := site.SequenceFacts{Name: s.Name, BootImage: s.BootImageID, DeploysOS: s.DeploysOS(), Steps: 1}
+	for _, r := range s.References() {
+		f.References = append(f.References, wire.Reference{ID: r.ID, Kind: string(r.Kind)})
+	}
+	return f, nil
+}
+
+// library has one file in every package.
+type library struct{ files *appliance }
+
+func (l library) Manifest(_ context.Context, id string, version int) (wire.Manifest, error) {
+	l.files.addPackage(id, "image.tar", "content of "+id)
+	m := l.files.locations(id).Manifest
+	m.Version = version
+	return m, nil
+}
+func (l library) Sources(_ context.Context, m wire.Manifest) ([]wire.ContentSource, error) {
+	return l.files.locations(m.PackageID).Sources, nil
+}
+func (l library) Import(ctx context.Context, id string, version int, _ string) (wire.Manifest, error) {
+	return l.Manifest(ctx, id, version)
+}
+
+// TestAgainstTheRealAppliance brings one machine from its boot token to the schedule of its installed system, through the
+// site and the API that the appliance is made of.
+func TestAgainstTheRealAppliance(t *testing.T) {
+	b := newBench(t) // its server gives the files, the site everything else
+	s := sitetest.New(t, func(c *site.Config) { c.Inspector, c.Content = inspector{}, library{b.appliance} })
+	b.clock.set(s.Clock.Now())
+	ca, err := pki.Open(t.TempDir(), s.Clock.Now())
+	require.NoError(t, err)
+	cert, err := ca.Server(nil, []net.IP{net.IPv4(127, 0, 0, 1)}, s.Clock.Now())
+	require.NoError(t, err)
+	server := httptest.NewUnstartedServer(api.New(api.Options{Site: s.Service, Staging: t.TempDir()}).HTTPS())
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}
+	server.StartTLS()
+	defer server.Close()
+
+	device := s.Device("lab-01", 1)
+	image, err := s.ImportPackage(s.Ctx, wire.Package{Name: "image"}, "/nowhere")
+	require.NoError(t, err)
+	xml := osSequence(command("in the new OS", "echo two"))
+	xml = replaceAll(xml, "BYD00002", image.ID)
+	q, err := s.ImportSequence(s.Ctx, wire.SequenceImport{XML: xml, Name: "Debian", BootImage: s.Image.ID})
+	require.NoError(t, err)
+	collection := s.Collection("lab", device)
+	deployed := s.Deploy(wire.DeploymentSpec{TaskSequence: q.ID, Collection: collection.ID, Purpose: wire.Required, MakeAvailableTo: wire.MediaAndPXE})
+
+	token, err := s.IssueBootToken(s.Ctx, site.BootBinding{Boot: "", UUID: sitetest.UUID(1), MAC: sitetest.MAC(1), Address: "127.0.0.1", LaunchMode: wire.LaunchPXE})
+	require.NoError(t, err)
+	b.machine.identity = sitetest.Identity(1)
+	b.machine.identity.Zone = "Europe/Amsterdam"
+	b.config.Boot = agent.Boot{URL: server.URL, CASPKI: ca.SPKI(), CAPEM: ca.PEM(), Token: token, MAC: sitetest.MAC(1)}
+	// Content comes from the bench's server, which has another CA; the test trusts both.
+	both := transports{base: server.URL, own: trust(t, ca, b.clock.Now), other: trust(t, b.ca, func() time.Time { return start })}
+	b.config.Transport = both
+	state := t.TempDir()
+	b.config.NewTarget = func(r agent.TargetRequest) agent.Target { return &disk{dir: state, files: r.Files} }
+	require.NoError(t, b.boot(context.Background()), b.screen.String())
+	runs, err := s.Runs(s.Ctx, device.ID, "", 10)
+	require.NoError(t, err)
+	require.Len(t, runs, 1)
+	require.Equal(t, deployed.ID, runs[0].Deployment)
+	require.Equal(t, wire.FullOS, runs[0].Awaits)
+	require.Equal(t, 1, runs[0].Hashes)
+
+	generic, err := s.ImportSequence(s.Ctx, wire.SequenceImport{XML: sequenceOf(command("later", "echo three")), Name: "Later"})
+	require.NoError(t, err)
+	due := s.Clock.Now().Add(time.Hour)
+	s.Deploy(wire.DeploymentSpec{TaskSequence: generic.ID, Collection: collection.ID, Purpose: wire.Required, MakeAvailableTo: wire.Clients,
+		Assignments: []wire.Assignment{{Kind: wire.Once, Start: &wire.Moment{At: due, UTC: true}}}})
+	a, err := agent.New(agent.Config{URL: server.URL, CAPEM: ca.PEM(), CASPKI: ca.SPKI(), Machine: b.machine, Clock: b.clock, Dir: state,
+		Console: agent.NewConsole(b.screen, b.clock.Now), Commands: b.commands, Transport: both, Backoff: b.config.Backoff})
+	require.NoError(t, err)
+	require.NoError(t, a.RunOnce(context.Background()))
+	require.Equal(t, []string{"echo two"}, b.commands.all())
+	runs, err = s.Runs(s.Ctx, device.ID, "", 10)
+	require.NoError(t, err)
+	require.Equal(t, wire.RunSucceeded, runs[0].State)
+	require.False(t, a.Next().After(due))
+
+	s.Clock.Advance(time.Hour)
+	b.clock.set(s.Clock.Now())
+	require.NoError(t, a.RunOnce(context.Background()))
+	require.Equal(t, []string{"echo two", "echo three"}, b.commands.all())
+	s.Clock.Advance(24 * time.Hour)
+	b.clock.set(s.Clock.Now())
+	require.NoError(t, a.RunOnce(context.Background()))
+	require.Len(t, b.commands.all(), 2, "RRN-13: no second run in 24 h")
+	noSecrets(t, b.screen.String(), s.Log.String())
+	require.NotContains(t, b.screen.String()+s.Log.String(), token)
+	require.FileExists(t, filepath.Join(state, "client.token"))
+}
+
+// transports chooses by address.
+type transports struct {
+	base       string
+	own, other http.RoundTripper
+}
+
+func (t transports) RoundTrip(r *http.Request) (*http.Response, error) {
+	if "https://"+r.URL.Host == t.base {
+		return t.own.RoundTrip(r)
+	}
+	return t.other.RoundTrip(r)
+}
