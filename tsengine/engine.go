@@ -1,6 +1,7 @@
 package tsengine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -96,9 +97,12 @@ type Engine struct {
 	done        *Result
 	interrupted bool // resumed at a step that was started and not finished
 	entersOS    bool // ... and that this environment proves to have succeeded
-	component   string
-	mu          sync.Mutex // guards component: capabilities report from their own goroutines
-	entered     []int      // groups that were started and not ended, outermost first
+	begun       bool // the start was recorded and reported
+	// ending is what is left to do when the checkpoint of an end or a restart could not be saved.
+	ending    func(context.Context) (*Result, error)
+	component string
+	mu        sync.Mutex // guards component: capabilities report from their own goroutines
+	entered   []int      // groups that were started and not ended, outermost first
 }
 
 // New checks a configuration and makes an engine for one run. Errors: a sequence that refers to a child that is not

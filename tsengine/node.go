@@ -234,11 +234,14 @@ func (e *Engine) restart(ctx context.Context, i int, r *step.Restart) (*Result, 
 		e.entered = e.ancestors(i)
 	}
 	e.log(smstslog.Info, fmt.Sprintf("The action (%s) initiated a reboot request", n.Name))
-	if err := e.save(ctx, func(c *Checkpoint) { c.Awaits = awaits(r.Target) }); err != nil {
-		return nil, err
-	}
 	out := &Restart{Target: r.Target, Message: e.variables.Mask(e.variables.Expand(r.Message)), Delay: r.Delay}
-	e.log(smstslog.Info, "Execution engine result code: Reboot (2)")
-	e.reportNode(Event{Kind: RestartAsked, MessageID: msgRestart, Severity: Information, Restart: out}, i)
-	return &Result{Outcome: RestartRequested, Pointer: i, Step: e.variables.Mask(n.Name), Group: e.variables.Mask(e.program.group(i)), Restart: out}, nil
+	e.ending = func(ctx context.Context) (*Result, error) {
+		if err := e.save(ctx, func(c *Checkpoint) { c.Awaits = awaits(r.Target) }); err != nil {
+			return nil, err
+		}
+		e.log(smstslog.Info, "Execution engine result code: Reboot (2)")
+		e.reportNode(Event{Kind: RestartAsked, MessageID: msgRestart, Severity: Information, Restart: out}, i)
+		return &Result{Outcome: RestartRequested, Pointer: i, Step: e.variables.Mask(n.Name), Group: e.variables.Mask(e.program.group(i)), Restart: out}, nil
+	}
+	return e.ending(ctx)
 }

@@ -120,3 +120,32 @@ func TestRestartAndResume(t *testing.T) {
 	require.Equal(t, tsengine.Succeeded, r.Outcome)
 	require.Len(t, done.lines, 3)
 }
+
+// TS-117a: a store that could not save one checkpoint stops the run before the next effect; called again, the engine goes
+// on where it stood and neither repeats nor loses anything.
+func TestRunAgainAfterAStoreFailed(t *testing.T) {
+	s := parse(t, setVariable("A", "%A%x")+command("one", "one %A%", "")+`<group name="g" continueOnError="true">`+command("two", "exit 2", "")+`</group>`+command("three", "exit 3010", ""))
+	whole := execute(t, s, nil)
+	require.Equal(t, tsengine.RestartRequested, whole.result.Outcome)
+	for bad := 1; bad <= len(whole.store.saves); bad++ {
+		failed := false
+		st := &store{fail: func(n int) error {
+			if n == bad && !failed {
+				failed = true
+				return errPower
+			}
+			return nil
+		}}
+		done, rec := &commands{}, &recorder{}
+		e, err := tsengine.New(tsengine.Config{Sequence: s, Environment: tsengine.FullOS, Store: st, Reporter: rec, Machine: machine.Capabilities{Commands: done}})
+		require.NoError(t, err)
+		_, err = e.Run(t.Context())
+		require.ErrorIs(t, err, errPower)
+		r, err := e.Run(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, whole.result, r, "save %d", bad)
+		require.Equal(t, whole.commands.lines, done.lines, "save %d", bad)
+		require.Equal(t, whole.recorder.trace(), rec.trace(), "save %d", bad)
+		require.Equal(t, tsengine.FullOS, st.last(t).Awaits)
+	}
+}

@@ -12,13 +12,21 @@ import (
 
 // Run executes the sequence from its start or its checkpoint until it ends, fails, is cancelled or wants a restart. The
 // error is not about the sequence but about the machinery around it, such as a checkpoint that could not be saved: the
-// run has not ended then, and can be resumed from the last checkpoint.
+// run has not ended then. Either call Run again, which goes on where it stood and repeats nothing, or make a new engine
+// from the last checkpoint that was saved.
 func (e *Engine) Run(ctx context.Context) (Result, error) {
 	if e.done != nil {
 		return *e.done, nil // resumed after the end: nothing runs twice
 	}
 	if err := e.begin(ctx); err != nil {
 		return Result{}, err
+	}
+	if e.ending != nil {
+		r, err := e.ending(ctx)
+		if err != nil {
+			return Result{}, err
+		}
+		return *r, nil
 	}
 	for e.next < len(e.program.code) {
 		if ctx.Err() != nil {
@@ -40,6 +48,10 @@ func (e *Engine) Run(ctx context.Context) (Result, error) {
 }
 
 func (e *Engine) begin(ctx context.Context) error {
+	if e.begun {
+		return nil
+	}
+	e.begun = true
 	e.savedAt = e.config.Now()
 	resumed := e.config.Checkpoint != nil
 	if !resumed {
@@ -224,11 +236,18 @@ func (e *Engine) failed(ctx context.Context, f failure) (*Result, error) {
 
 // finish makes the end durable before it is reported, so that a resumed run does not end twice.
 func (e *Engine) finish(ctx context.Context, r Result, id int, severity int32) (Result, error) {
-	if err := e.save(ctx, func(c *Checkpoint) { c.Result = &r; c.Next = len(e.program.code) }); err != nil {
+	e.next = len(e.program.code)
+	e.ending = func(ctx context.Context) (*Result, error) {
+		if err := e.save(ctx, func(c *Checkpoint) { c.Result = &r }); err != nil {
+			return nil, err
+		}
+		e.done, e.ending = &r, nil
+		e.report(Event{Kind: SequenceEnded, Pointer: -1, MessageID: id, Severity: severity, Name: e.config.Sequence.Name, ExitCode: r.ExitCode, Reason: r.Error})
+		return &r, nil
+	}
+	if _, err := e.ending(ctx); err != nil {
 		return Result{}, err
 	}
-	e.done = &r
-	e.report(Event{Kind: SequenceEnded, Pointer: -1, MessageID: id, Severity: severity, Name: e.config.Sequence.Name, ExitCode: r.ExitCode, Reason: r.Error})
 	return r, nil
 }
 

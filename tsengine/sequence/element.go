@@ -24,6 +24,7 @@ type Error struct {
 	Reason       string
 }
 
+// Error names the place and the reason.
 func (e *Error) Error() string {
 	if e.Line == 0 {
 		return "task sequence XML: " + e.Reason

@@ -15,6 +15,7 @@ const (
 	SubSequence // Run Task Sequence
 )
 
+// String is the name of the element.
 func (k Kind) String() string { return [...]string{"step", "group", "subtasksequence"}[k] }
 
 // RunIn is the environment a step is made for (TS-21). The zero value is both.
@@ -27,6 +28,7 @@ const (
 	FullOS
 )
 
+// String is the value of the attribute.
 func (r RunIn) String() string { return [...]string{"WinPEandFullOS", "WinPE", "FullOS"}[r] }
 
 // TypePrefix is what the class names of steps and expressions begin with.

@@ -26,6 +26,7 @@ type Problem struct {
 	Remedy   string
 }
 
+// String is the finding as one line.
 func (p Problem) String() string {
 	where := "the sequence"
 	if p.Node != nil {
