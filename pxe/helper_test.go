@@ -239,7 +239,7 @@ func (s *segment) serve(cfg helperConfig) *helper {
 		cfg.Leases = filepath.Join(dir, "leases")
 	}
 	if cfg.Cache == "" {
-		cfg.Cache = filepath.Join(os.TempDir(), "bootyard-pxe-test-cache")
+		cfg.Cache = filepath.Join(dir, "cache")
 	}
 	text, err := json.Marshal(cfg)
 	require.NoError(t, err)
