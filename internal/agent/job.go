@@ -112,10 +112,31 @@ func (j *job) execute(ctx context.Context) (tsengine.Result, error) {
 		defer close(delivered)
 		j.outbox.Deliver(delivering)
 	}()
-	result, err := engine.Run(ctx)
+	var result tsengine.Result
+	if err = j.locateAll(ctx); err == nil {
+		result, err = engine.Run(ctx)
+	}
 	stop()
 	<-delivered
 	return result, err
+}
+
+// locateAll makes sure before the first step that all content can be had (TS-12): better no start than an empty disk.
+func (j *job) locateAll(ctx context.Context) error {
+	if j.from != nil {
+		return nil
+	}
+	store := j.content()
+	for _, id := range j.run.Packages {
+		// Applications are no packages, and the boot image is what runs here.
+		if !wire.ValidObjectID(id) || id == j.run.BootImage {
+			continue
+		}
+		if _, err := store.locate(ctx, id); err != nil {
+			return fmt.Errorf("no step was run: %w", err)
+		}
+	}
+	return nil
 }
 
 func (j *job) engine(ctx context.Context) (*tsengine.Engine, error) {

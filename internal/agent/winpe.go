@@ -34,6 +34,9 @@ const (
 	localPause = 5 * time.Second
 )
 
+// errLeaving says that the machine was told to restart.
+var errLeaving = errors.New("the machine restarts")
+
 // BootConfig is what a boot environment's agent is made of. Boot, Machine, Clock and Console are required.
 type BootConfig struct {
 	Boot      Boot
@@ -99,7 +102,9 @@ func (a *BootAgent) Run(ctx context.Context) error {
 		return failure{err: err, remedy: "check cable, switch port and DHCP server, then restart the machine"}
 	}
 	say("appliance: %s", a.config.Boot.URL)
-	if err := a.connect(ctx); err != nil {
+	if err := a.connect(ctx); errors.Is(err, errLeaving) {
+		return nil
+	} else if err != nil {
 		return failure{err: err, remedy: link.Remedy(err, "check that the appliance runs and that this network reaches it; then start the machine from the network again")}
 	}
 	answer := a.session.answer()
@@ -118,13 +123,26 @@ func (a *BootAgent) connect(ctx context.Context) error {
 		// Only the first handshake of a boot may overlook the time (DESIGN.md, "clock").
 		a.verifier.IgnoreTime(true)
 	}
+	lost := false
 	err := link.Retry(ctx, a.config.Clock, a.config.Backoff, func(err error, wait time.Duration) {
+		lost = true
 		a.config.Console.Say("the appliance does not answer: %v; next try in %s", err, wait.Round(time.Second))
 	}, func(ctx context.Context) error {
 		_, err := a.session.token(ctx, "")
 		return err
 	})
 	a.verifier.IgnoreTime(false)
+	if lost && a.config.Boot.Media == nil && link.Status(err) == http.StatusUnauthorized {
+		// An answer that was lost has used up the boot token, and only the loader gets another.
+		a.config.Console.Say("the boot token is used up and the answer was lost; the machine starts anew to get another")
+		if err := a.config.Clock.Sleep(ctx, policyPause); err != nil {
+			return err
+		}
+		if err := a.config.Machine.Restart(ctx); err != nil {
+			return err
+		}
+		return errLeaving
+	}
 	return err
 }
 
@@ -182,6 +200,9 @@ func (a *BootAgent) execute(ctx context.Context, run wire.Run) error {
 	case err != nil:
 		// The machinery failed, not the sequence: the appliance must hear of it all the same.
 		result = tsengine.Result{Outcome: tsengine.Failed, ExitCode: step.CodeFailed, Error: err.Error(), Pointer: -1}
+		if link.Status(err) == http.StatusNotFound {
+			result.ExitCode = step.CodeContent
+		}
 		if ctx.Err() != nil {
 			return err
 		}

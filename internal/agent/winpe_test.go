@@ -242,3 +242,35 @@ func TestWrongCA(t *testing.T) {
 	require.ErrorIs(t, b.boot(context.Background()), link.ErrUntrusted)
 	require.Empty(t, b.sessions, "the token must not leave the machine")
 }
+
+func TestMissingPackageIsFoundBeforeTheFirstStep(t *testing.T) {
+	b := newBench(t)
+	b.run.Packages = []string{"BYD00003"}
+	b.run.SequenceXML = sequenceOf(command("first", "echo one"), packageCommand("use it", "BYD00003", "sh run.sh"))
+	require.Error(t, b.boot(context.Background()))
+	require.Empty(t, b.commands.all(), "TS-12")
+	require.False(t, b.finish.Succeeded)
+	require.EqualValues(t, 0x80091007, b.finish.ExitCode)
+	require.Contains(t, b.finish.Message, "BYD00003")
+}
+
+func TestLostAnswerOfTheSessionStartsTheMachineAnew(t *testing.T) {
+	b := newBench(t)
+	calls := 0
+	b.fail = func(r *http.Request) int {
+		if r.URL.Path != wire.PathSession {
+			return 0
+		}
+		if calls++; calls == 1 {
+			return http.StatusBadGateway // the appliance died behind a proxy after it had used the token up
+		}
+		return http.StatusUnauthorized
+	}
+	require.NoError(t, b.boot(context.Background()))
+	require.Equal(t, 1, b.machine.restarts)
+
+	b = newBench(t)
+	b.fail = func(*http.Request) int { return http.StatusUnauthorized }
+	require.Error(t, b.boot(context.Background()))
+	require.Zero(t, b.machine.restarts, "a token that was never good is no reason to go in circles")
+}
