@@ -167,3 +167,23 @@ func TestBootAfterFailures(t *testing.T) {
 		})
 	}
 }
+
+// The iPXE that other BIOS ROMs load by TFTP, and the library's way of sending it. QEMU has no ROM but iPXE, so a bare
+// iPXE fetches it.
+func TestBootUndionly(t *testing.T) {
+	kernel := needVM(t)
+	const lkrn = "/boot/ipxe.lkrn"
+	if _, err := os.Stat(lkrn); err != nil {
+		t.Skip("needs Debian package ipxe")
+	}
+	s := newSegment(t)
+	h := s.serve(helperConfig{Mode: pxe.ModeServer, Action: pxe.BootEnvironment, RA: true, Files: bootFiles(t, kernel), Args: "console=ttyS0 quiet", Force: true})
+	h.line("HELPER ready")
+	script := writeDisk(t, []byte("#!ipxe\ndhcp\nchain tftp://10.77.0.1/undionly.kpxe\n"))
+	v := s.boot("bios", "-kernel", lkrn, "-initrd", script)
+	line, took := v.mark("BOOTYARD-MARK", bootLimit)
+	h.phases(v)
+	t.Logf("%.1f s to init", took.Seconds())
+	require.Contains(t, line, "second-archive")
+	h.event("undionly by TFTP", func(e pxe.Event) bool { return e.Protocol == "tftp" && e.Answer == "file" && e.File == "undionly.kpxe" })
+}
