@@ -91,26 +91,40 @@ func members(tx *store.Tx, c wire.Collection) ([]wire.Device, error) {
 	case wire.AllUnknownComputers:
 		return tx.Devices(wire.UnknownObject)
 	}
-	ids, err := tx.DirectMembers(c.ID)
-	if err != nil {
+	return limitedMembers(tx, c, 0)
+}
+
+// limitedMembers is the same answer as collectionsOf gives, for all devices at
+// once: the direct members that the limiting collection holds too (COL-2).
+func limitedMembers(tx *store.Tx, c wire.Collection, depth int) ([]wire.Device, error) {
+	direct, err := tx.MemberDevices(c.ID)
+	if err != nil || depth > 50 {
 		return nil, err
 	}
-	list := []wire.Device{}
-	for _, id := range ids {
-		d, err := tx.Device(id)
+	holds := func(d wire.Device) bool { return d.Kind == wire.KnownDevice || d.Kind == wire.UnknownObject }
+	switch c.Limiting {
+	case wire.AllSystems:
+	case wire.AllUnknownComputers:
+		holds = func(d wire.Device) bool { return d.Kind == wire.UnknownObject }
+	default:
+		limit, err := tx.Collection(c.Limiting)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, nil
+		}
 		if err != nil {
 			return nil, err
 		}
-		of, err := collectionsOf(tx, d)
+		above, err := limitedMembers(tx, limit, depth+1)
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(of, func(x wire.Collection) bool { return x.ID == c.ID }) {
-			list = append(list, d)
+		ids := make(map[string]bool, len(above))
+		for _, d := range above {
+			ids[d.ID] = true
 		}
+		holds = func(d wire.Device) bool { return ids[d.ID] }
 	}
-	slices.SortFunc(list, func(a, b wire.Device) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
-	return list, nil
+	return slices.DeleteFunc(direct, func(d wire.Device) bool { return !holds(d) }), nil
 }
 
 // findCollection resolves an id or a name.

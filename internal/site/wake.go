@@ -20,6 +20,9 @@ const (
 	wakeGrace = time.Hour
 	wakeLease = 2 * time.Minute
 	wakeKeep  = 45 * 24 * time.Hour
+	// tokenKeep is how long an expired token is remembered, so that a late
+	// second use of it is still noticed.
+	tokenKeep = 24 * time.Hour
 )
 
 // Occurrences lists when an assignment is due on a device in zone, after from
@@ -54,6 +57,7 @@ func Instant(m wire.Moment, zone *time.Location) time.Time {
 
 // PlanWakes writes the wake-ups that are due soon into the table of due work.
 // It may be called as often as one likes: a key per occurrence keeps each once.
+// What is long done or expired is forgotten on the way.
 func (s *Service) PlanWakes(ctx context.Context) error {
 	return s.Store.Update(ctx, func(tx *store.Tx) error {
 		set, err := settings(tx)
@@ -69,7 +73,10 @@ func (s *Service) PlanWakes(ctx context.Context) error {
 				return err
 			}
 		}
-		return tx.TrimDue(s.Now().Add(-wakeKeep))
+		if err := tx.TrimDue(s.Now().Add(-wakeKeep)); err != nil {
+			return err
+		}
+		return tx.DeleteTokensExpired(s.Now().Add(-tokenKeep))
 	})
 }
 

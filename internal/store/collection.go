@@ -46,6 +46,12 @@ func (t *Tx) DirectMembers(collection string) ([]string, error) {
 	return t.strings("members of "+collection, "SELECT device_id FROM collection_members WHERE collection_id = ? ORDER BY device_id", collection)
 }
 
+// MemberDevices lists the devices named in a collection's direct rules by name.
+func (t *Tx) MemberDevices(collection string) ([]wire.Device, error) {
+	return allDocs[wire.Device](t, "members of "+collection, `SELECT d.doc FROM collection_members m JOIN devices d ON d.id = m.device_id
+		WHERE m.collection_id = ? ORDER BY d.name, d.id`, collection)
+}
+
 // DirectCollections lists the collections that name the device directly.
 func (t *Tx) DirectCollections(device string) ([]string, error) {
 	return t.strings("collections of "+device, "SELECT collection_id FROM collection_members WHERE device_id = ? ORDER BY collection_id", device)
