@@ -83,7 +83,6 @@ type Service struct {
 	Config
 	feed  feed
 	logs  sync.Mutex
-	hmac  []byte
 	boots bootLimiter
 }
 
@@ -117,16 +116,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 
 func (s *Service) ensureBuiltIn(ctx context.Context) error {
 	now := s.Now().UTC()
-	key := make([]byte, 32)
-	if _, err := io.ReadFull(s.Random, key); err != nil {
-		return fmt.Errorf("make site key: %w", err)
-	}
 	return s.Store.Update(ctx, func(tx *store.Tx) error {
-		var err error
-		s.hmac, err = ensureSecret(tx, "hmac", key)
-		if err != nil {
-			return err
-		}
 		for _, c := range []wire.Collection{
 			{ID: wire.AllSystems, Name: "All Systems", BuiltIn: true, Created: now},
 			{ID: wire.AllUnknownComputers, Name: "All Unknown Computers", BuiltIn: true, Created: now},
