@@ -140,7 +140,9 @@ func TestRunGoesOnInTheInstalledSystem(t *testing.T) {
 	require.Empty(t, b.commands.all())
 
 	// The network is not there when the new system comes up.
+	b.mu.Lock()
 	b.fail = func(*http.Request) int { return http.StatusServiceUnavailable }
+	b.mu.Unlock()
 	c := agent.Config{URL: b.server.URL, CAPEM: b.ca.PEM(), CASPKI: b.ca.SPKI(), Machine: b.machine, Clock: b.clock,
 		Console: agent.NewConsole(b.screen, b.clock.Now), Dir: state, Commands: b.commands,
 		Backoff: link.Backoff{First: time.Millisecond, Max: time.Millisecond, For: time.Millisecond}}
@@ -154,8 +156,10 @@ func TestRunGoesOnInTheInstalledSystem(t *testing.T) {
 	require.Equal(t, []string{"echo two"}, b.commands.all(), "resuming needs no network (TS-118a)")
 	require.Contains(t, b.screen.String(), wire.MarkInstalledOS)
 
+	b.mu.Lock()
 	b.fail = nil
 	b.policy = func(wire.PolicyRequest) wire.Policy { return wire.Policy{} }
+	b.mu.Unlock()
 	a, err = agent.New(c) // killed and started again
 	require.NoError(t, err)
 	require.NoError(t, a.RunOnce(context.Background()))
@@ -168,9 +172,15 @@ func TestRunGoesOnInTheInstalledSystem(t *testing.T) {
 	info, err := os.Stat(filepath.Join(state, "client.token"))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	done := 0
 	for i, e := range b.events {
 		require.EqualValues(t, i+1, e.Number)
+		if e.Phase == wire.PhaseDone {
+			done++
+		}
 	}
+	require.Equal(t, 1, done)
+	require.Equal(t, 1, strings.Count(b.screen.String(), wire.MarkRunSucceeded))
 	require.Contains(t, string(b.log), "Instruction name: 'partition'")
 	require.Contains(t, string(b.log), "Instruction name: 'in the new OS'")
 	noSecrets(t, b.screen.String(), string(b.log))

@@ -101,13 +101,18 @@ func (a *Agent) execute(ctx context.Context, j *job) error {
 
 func (a *Agent) ended(ctx context.Context, j *job, result tsengine.Result) error {
 	succeeded := result.Outcome == tsengine.Succeeded
+	told := j.from != nil && j.from.Result != nil // by an agent before this one; only the delivery is left
 	finish := wire.Finish{Succeeded: succeeded, ExitCode: result.ExitCode, Step: result.Step, Message: cut(result.Error)}
-	if succeeded {
+	switch {
+	case told:
+	case succeeded:
 		j.phase(wire.PhaseDone)
 		a.config.Console.Say("%s: %s (run %s)", wire.MarkRunSucceeded, j.run.SequenceName, j.run.ID)
-	} else {
-		finish.Remedy = "read smsts.log (the appliance has it), correct the cause and start it again"
+	default:
 		a.config.Console.Say("%s: step %q, code 0x%08X: %s", wire.MarkRunFailed, result.Step, result.ExitCode, result.Error)
+	}
+	if !succeeded {
+		finish.Remedy = "read smsts.log (the appliance has it), correct the cause and start it again"
 	}
 	a.mu.Lock()
 	a.memory.Last = lastRun{Name: j.run.SequenceName, Deployment: j.run.Deployment, Ended: a.config.Clock.Now().UTC(), Succeeded: succeeded,

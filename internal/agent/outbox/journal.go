@@ -19,21 +19,27 @@ const (
 	maxLine = 1 << 20
 )
 
-// readJournal returns the events of an earlier time in rising, gapless order. A last line that a crash cut off is left
-// out.
-func readJournal(dir string) ([]wire.Event, error) {
+// entry is a line of the journal. A provisional event was numbered before the appliance had said which number is next, so
+// its number tells nothing about whether it was sent: it was not.
+type entry struct {
+	wire.Event
+	Provisional bool `json:"provisional,omitempty"`
+}
+
+// readJournal returns the events of an earlier time in rising, gapless order, and how many of them, at the front, have
+// numbers that the appliance knows. A last line that a crash cut off is left out.
+func readJournal(dir string) (events []wire.Event, settled int, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, journalFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read unsent status: %w", err)
+		return nil, 0, fmt.Errorf("read unsent status: %w", err)
 	}
-	var events []wire.Event
 	scanner := bufio.NewScanner(bytes.NewReader(data))
 	scanner.Buffer(nil, maxLine)
 	for scanner.Scan() {
-		var e wire.Event
+		var e entry
 		if json.Unmarshal(scanner.Bytes(), &e) != nil || e.Number < 1 {
 			continue
 		}
@@ -41,10 +47,12 @@ func readJournal(dir string) ([]wire.Event, error) {
 			continue
 		}
 		if len(events) < maxQueue {
-			events = append(events, e)
+			if events = append(events, e.Event); !e.Provisional {
+				settled = len(events)
+			}
 		}
 	}
-	return events, nil
+	return events, settled, nil
 }
 
 func openJournal(dir string) (*os.File, error) {
@@ -57,7 +65,7 @@ func openJournal(dir string) (*os.File, error) {
 
 // appendJournal makes an event durable against the death of the agent; against that of the machine only as far as the
 // engine's checkpoint, which is synced, follows it.
-func appendJournal(f *os.File, e wire.Event) error {
+func appendJournal(f *os.File, e entry) error {
 	data, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -72,7 +80,7 @@ func rewriteJournal(f *os.File, events []wire.Event) error {
 		return err
 	}
 	for _, e := range events {
-		if err := appendJournal(f, e); err != nil {
+		if err := appendJournal(f, entry{Event: e}); err != nil {
 			return err
 		}
 	}

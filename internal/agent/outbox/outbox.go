@@ -58,7 +58,7 @@ type Outbox struct {
 	journal *os.File
 	stream  *stream
 	finish  *wire.Finish
-	loaded  int  // how many of pending an earlier agent left
+	loaded  int  // how many of pending an earlier agent left with settled numbers
 	met     bool // the appliance has said at least once what it has
 	synced  bool // what it has is known now
 	gone    bool
@@ -78,11 +78,11 @@ func Open(o Options) (*Outbox, error) {
 		return nil, fmt.Errorf("make folder for unsent status: %w", err)
 	}
 	b := &Outbox{options: o, log: o.Logger, wake: make(chan struct{}, 1), next: max(o.Next, 1)}
-	pending, err := readJournal(o.Dir)
+	pending, settled, err := readJournal(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	b.loaded = len(pending)
+	b.loaded = settled
 	if b.pending = pending; len(pending) > 0 {
 		b.next = pending[len(pending)-1].Number + 1
 	}
@@ -127,7 +127,7 @@ func (b *Outbox) Post(e wire.Event) {
 	b.next++
 	b.pending = append(b.pending, e)
 	// Progress is not worth a write; it is renumbered away after a crash, see sync.
-	if err := appendJournal(b.journal, e); err != nil {
+	if err := appendJournal(b.journal, entry{e, !b.met}); err != nil {
 		b.log.Warn("status is kept in memory only", "run", b.options.Run, "err", err)
 	}
 	b.wakeUp()

@@ -208,3 +208,17 @@ func TestFlushEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	require.ErrorIs(t, b.Flush(ctx), errDown)
 }
+
+func TestEventsOfAnAgentThatNeverReachedTheAppliance(t *testing.T) {
+	a, dir := &appliance{events: make([]wire.Event, 7)}, t.TempDir()
+	a.down = true
+	b := open(t, dir, a) // believes that the next number is 1
+	post(b, "one", "two")
+	require.Error(t, b.FlushOnce(context.Background()))
+	require.NoError(t, b.Close())
+	a.down = false
+	b = open(t, dir, a)
+	post(b, "three")
+	require.NoError(t, b.Flush(context.Background()))
+	require.Equal(t, []string{"one", "two", "three"}, texts(a.events[7:]))
+}
