@@ -108,6 +108,7 @@ func TestPageFitsPhonesAndScreens(t *testing.T) {
 				b.wait(fmt.Sprintf("window.innerWidth === %d", width))
 				require.EqualValues(t, width, b.eval("document.scrollingElement.scrollWidth"), "nothing is wider than the screen")
 				require.Equal(t, "", b.eval(`[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.className || e.tagName).join(" ")`))
+				require.Equal(t, "", b.eval(`[...document.querySelectorAll("article *")].filter(e => e.getBoundingClientRect().right > e.closest("article").getBoundingClientRect().right).map(e => e.className || e.tagName).join(" ")`))
 				dark := b.eval(`getComputedStyle(document.body).backgroundColor`) == "rgb(20, 23, 27)"
 				require.Equal(t, scheme == "dark", dark)
 				b.picture(fmt.Sprintf("page-%d-%s", width, scheme))

@@ -83,7 +83,7 @@ func (r *machineRow) boot(b wire.Boot, now time.Time) {
 	r.Deployment = b.Deployment
 	if n := len(b.Answers); n > 0 {
 		a := b.Answers[n-1]
-		r.Step, r.Message = string(a.Stage), a.Answer
+		r.Step, r.Message = string(a.Stage), "answer: "+a.Answer
 	}
 	switch b.Action {
 	case wire.ActionRun, wire.ActionResume:
