@@ -47,6 +47,11 @@ func (g grub) installEFI(ctx context.Context, c *chroot, t Target) error {
 			return fmt.Errorf("write the fallback loader: %w", err)
 		}
 	}
+	// A network loader tells the disk that bootyard deployed from a USB stick
+	// that the firmware counts first by this file (PXE-15a).
+	if err := writeFile(esp, DeployedMark, nil, 0o644); err != nil {
+		return err
+	}
 	// Debian's signed GRUB looks for its menu in a folder that was fixed when it
 	// was signed; grub-install wrote it there when that is also the vendor's.
 	stub, err := readFile(esp, path.Join(from, "grub.cfg"), 64<<10)

@@ -18,6 +18,10 @@ const (
 	MarkerOnRoot = "boot/bootyard/pending.run"
 )
 
+// DeployedMark on the EFI system partition stays there: a network loader knows
+// by it which disk bootyard deployed (PXE-15a). It never changes either.
+const DeployedMark = "EFI/bootyard/deployed"
+
 // WriteMarker marks the disk as holding a run in progress: on the EFI system
 // partition when the target has one, which it mounts for that time, else on the
 // root volume. The file holds the run's id and a line feed.

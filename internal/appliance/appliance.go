@@ -91,7 +91,7 @@ func (a *appliance) openSite(ctx context.Context) (err error) {
 	a.content = &contents{reach: a.reach, log: a.log}
 	a.site, err = site.New(ctx, site.Config{
 		Store: a.store, SiteCode: a.cfg.Site.Code, LogDir: a.dir("runlogs"), Log: a.log,
-		Inspector: inspector{}, Content: a.content, Waker: a.waker, Windows: windowOpen, Occurs: occurrences,
+		Inspector: inspector{}, Content: a.content, Waker: a.waker, Windows: windowOpen,
 		URL: a.reach.https(noMachine), CASPKI: a.ca.SPKI(),
 	})
 	if err != nil {
@@ -176,7 +176,7 @@ func (a *appliance) openPXE(ctx context.Context) (err error) {
 		Force: a.cfg.DHCP.Force, RouterAdv: true, Delay: a.cfg.PXE.ResponseDelay,
 		Policy: &policy{
 			site: a.site, files: a.files, reach: a.reach, spki: a.ca.SPKI(), exclude: a.cfg.PXE.Exclude,
-			timeout: a.cfg.PXE.MenuTimeout, recent: a.files.recent,
+			timeout: a.cfg.PXE.MenuTimeout, recent: a.files.recent, kernelArgs: a.cfg.PXE.KernelArgs,
 		},
 		Journal: a.journal, Loaders: catalog, Log: a.log, Now: time.Now,
 	}

@@ -3,6 +3,7 @@ package appliance
 import (
 	"github.com/bootyard/bootyard/internal/site"
 	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/tsengine"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 )
 
@@ -37,7 +38,8 @@ func (inspector) Inspect(xml string) (site.SequenceFacts, error) {
 		}
 		f.References = append(f.References, ref)
 	}
-	for _, p := range s.Problems(nil) {
+	// Children are other objects of the site, which looks for them itself.
+	for _, p := range tsengine.Check(s, nil, nil) {
 		if p.Severity == sequence.Blocks {
 			f.Problems = append(f.Problems, wire.Reason{Rule: p.Rule, Text: p.String()})
 		}

@@ -24,6 +24,8 @@ type policy struct {
 	exclude []string
 	timeout time.Duration // of the boot menu
 	recent  *recent
+	// kernelArgs are the operator's own.
+	kernelArgs string
 }
 
 // Decide implements pxe.BootPolicy.
@@ -83,6 +85,9 @@ func (p *policy) bootEnvironment(ctx context.Context, m pxe.Machine, d wire.Deci
 	}
 	if boot != "" {
 		args = append(args, wire.ArgBoot+"="+boot)
+	}
+	if p.kernelArgs != "" {
+		args = append(args, p.kernelArgs)
 	}
 	if m.Choice != "" {
 		args = append(args, wire.ArgPick+"="+m.Choice)

@@ -83,6 +83,7 @@ type PXE struct {
 	ResponseDelay    time.Duration `yaml:"response_delay"`    // default 0
 	Exclude          []string      `yaml:"exclude"`           // MACs that never get an answer (PXE-4)
 	MenuTimeout      time.Duration `yaml:"menu_timeout"`      // default 30s; then the local disk (PXE-20)
+	KernelArgs       string        `yaml:"kernel_args"`       // added to the boot environment's command line; default none
 	FinalBoot        string        `yaml:"final_boot"`        // disk or network: boot order after a deployment; applied at every start when given, at first disk
 }
 
@@ -154,6 +155,8 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
+var kernelArgs = regexp.MustCompile(`^[A-Za-z0-9 ._/~%?=:+,@\[\]-]*$`)
+
 var siteCode = regexp.MustCompile(`^[A-Z0-9]{3}$`)
 
 func (c *Config) check() error {
@@ -194,6 +197,9 @@ func (c *Config) check() error {
 		if hw, err := net.ParseMAC(m); err != nil || len(hw) != 6 {
 			bad("pxe.exclude", "%q is not a MAC like 01:23:45:67:89:ab", m)
 		}
+	}
+	if !kernelArgs.MatchString(c.PXE.KernelArgs) {
+		bad("pxe.kernel_args", "%q holds something else than letters, digits, blanks and . _ - / ~ %% ? = : + , @ [ ]", c.PXE.KernelArgs)
 	}
 	if c.PXE.FinalBoot != "" && c.PXE.FinalBoot != "disk" && c.PXE.FinalBoot != "network" {
 		bad("pxe.final_boot", "%q is not disk or network", c.PXE.FinalBoot)

@@ -47,6 +47,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"data dir":           {"data_dir: here", "data_dir"},
 		"url":                {"http:\n  url: 10.0.0.1", "http.url"},
 		"final boot":         {"pxe:\n  final_boot: tape", "pxe.final_boot"},
+		"kernel args":        {"pxe:\n  kernel_args: \"a$(b)\"", "pxe.kernel_args"},
 		"wake port":          {"wake:\n  port: 70000", "wake.port"},
 	} {
 		t.Run(name, func(t *testing.T) {

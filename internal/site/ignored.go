@@ -2,8 +2,6 @@ package site
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"github.com/bootyard/bootyard/internal/store"
 	"github.com/bootyard/bootyard/internal/wire"
@@ -53,26 +51,4 @@ func (s *Service) Boot(ctx context.Context, id string) (b wire.Boot, err error) 
 		return orMissing(err, "boot", "no boot has that id", "see `bootyard boot list`")
 	})
 	return b, err
-}
-
-// Explain is the decision for firmware that asks now, or at another time, with
-// everything that was considered. A MAC or UUID that no device has is answered
-// as the unknown machine it is.
-func (s *Service) Explain(ctx context.Context, device string, env wire.Environment, preferred string, at time.Time) (wire.Decision, error) {
-	if env != wire.FullOS {
-		env = wire.WinPE
-	}
-	a := Asker{Environment: env, Stage: wire.StageDHCP, Preferred: preferred, At: at}
-	d, err := s.Device(ctx, device)
-	var p *wire.Problem
-	mac, uuid := NormalMAC(device), NormalUUID(device)
-	switch {
-	case err == nil:
-		a.Device = d.ID
-	case errors.As(err, &p) && p.Status == 404 && (mac != "" || uuid != ""):
-		a.Identity = wire.Identity{UUID: uuid, MACs: []string{mac}}
-	default:
-		return wire.Decision{}, err
-	}
-	return s.Decide(ctx, a)
 }

@@ -174,10 +174,13 @@ func packagesOf(tx *store.Tx, seq wire.Sequence) []string {
 				continue
 			}
 			seen[r.ID] = true
-			if r.Kind != "sequence" {
+			switch r.Kind {
+			case "package":
 				list = append(list, r.ID)
-			} else if child, err := tx.Sequence(r.ID); err == nil {
-				walk(child)
+			case "sequence":
+				if child, err := tx.Sequence(r.ID); err == nil {
+					walk(child)
+				}
 			}
 		}
 	}

@@ -112,6 +112,9 @@ func (p *proposal) validateOption() error {
 	if p.sequence.BootImage != "" { // DOP-8: it counts, and boot images have no share yet
 		shares = false
 	}
+	if slices.ContainsFunc(p.sequence.References, func(r wire.Reference) bool { return r.Kind == "application" }) { // DOP-6
+		shares = false
+	}
 	for _, id := range packages {
 		if pkg, err := p.tx.Package(id); err != nil || !pkg.PackageShare {
 			shares = false

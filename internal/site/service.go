@@ -71,7 +71,6 @@ type Config struct {
 	Content   ContentLibrary
 	Waker     Waker
 	Windows   WindowsOpen
-	Occurs    Occurrences
 	// URL and CASPKI go onto media.
 	URL, CASPKI string
 	// Instance names this appliance in claims of due work.
@@ -99,9 +98,6 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	}
 	if c.Random == nil {
 		c.Random = rand.Reader
-	}
-	if c.Occurs == nil {
-		c.Occurs = onceAndASAP
 	}
 	if c.Instance == "" {
 		c.Instance = uuid.NewString()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bootyard/bootyard/internal/evaluate"
 	"github.com/bootyard/bootyard/internal/store"
 	"github.com/bootyard/bootyard/internal/wire"
 )
@@ -24,36 +25,6 @@ const (
 	// second use of it is still noticed.
 	tokenKeep = 24 * time.Hour
 )
-
-// Occurrences lists when an assignment is due on a device in zone, after from
-// up to and including to. created stands for ASAP.
-type Occurrences func(a wire.Assignment, created time.Time, zone *time.Location, from, to time.Time) []time.Time
-
-func onceAndASAP(a wire.Assignment, created time.Time, zone *time.Location, from, to time.Time) []time.Time {
-	var at time.Time
-	switch {
-	case a.Kind == wire.ASAP:
-		at = created // WOL-11
-	case a.Kind == wire.Once && a.Start != nil:
-		at = Instant(*a.Start, zone)
-	default:
-		return nil
-	}
-	if at.After(from) && !at.After(to) {
-		return []time.Time{at}
-	}
-	return nil
-}
-
-// Instant says when a moment is on a device in zone (SCH-4): with UTC it is
-// the same for all, without it the wall clock counts.
-func Instant(m wire.Moment, zone *time.Location) time.Time {
-	if m.UTC {
-		return m.At
-	}
-	t := m.At
-	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, zone)
-}
 
 // PlanWakes writes the wake-ups that are due soon into the table of due work.
 // It may be called as often as one likes: a key per occurrence keeps each once.
@@ -97,26 +68,49 @@ func (s *Service) planWakes(tx *store.Tx, d wire.Deployment, set wire.Settings, 
 	}
 	offset := durationOf(set.WakeOffset)
 	for _, dev := range list {
-		zone := time.Local
-		if dev.Zone != "" {
-			if z, err := time.LoadLocation(dev.Zone); err == nil {
-				zone = z
-			}
+		at, err := wakesOf(tx, d, dev, now, offset)
+		if err != nil {
+			return err
 		}
-		for _, a := range d.Assignments {
-			for _, at := range s.Occurs(a, d.Created, zone, now.Add(-wakeGrace), now.Add(wakeHorizon+offset)) {
-				if at.Before(d.Created) {
-					continue
-				}
-				_, err := tx.AddDue(store.Due{Key: fmt.Sprintf("wake/%s/%s/%d", d.ID, dev.ID, at.Unix()), Kind: wakeKind, At: at.Add(-offset),
-					Device: dev.ID, Deployment: d.ID, Reason: "deadline " + at.UTC().Format(time.RFC3339)})
-				if err != nil {
-					return err
-				}
+		for _, at := range at {
+			_, err := tx.AddDue(store.Due{Key: fmt.Sprintf("wake/%s/%s/%d", d.ID, dev.ID, at.Unix()), Kind: wakeKind, At: at.Add(-offset),
+				Device: dev.ID, Deployment: d.ID, Reason: "deadline " + at.UTC().Format(time.RFC3339)})
+			if err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+// wakesOf lists the deadlines near now for which a device is to be woken
+// (WOL-11, WOL-12).
+func wakesOf(tx *store.Tx, d wire.Deployment, dev wire.Device, now time.Time, offset time.Duration) ([]time.Time, error) {
+	ledger, err := tx.Ledger(now, dev.ID)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := history(tx, dev.ID, ledger)
+	if err != nil {
+		return nil, err
+	}
+	in := evaluate.Input{Deployment: evaluate.FromDeployment(d, 0), History: evaluate.FromHistory(runs), Now: now, Zone: zoneOf(dev), Environment: evaluate.FullOS}
+	// A boot environment runs it without an agent, so that it is for the
+	// installed OS or not does not matter here.
+	in.Deployment.MakeAvailableTo = evaluate.ClientsMediaAndPXE
+	var out []time.Time
+	for _, w := range evaluate.NextWake(in, now.Add(-wakeGrace), now.Add(wakeHorizon+offset)) {
+		out = append(out, w.At)
+	}
+	return out, nil
+}
+
+// zoneOf is the device's time zone, or the appliance's when none is known.
+func zoneOf(dev wire.Device) *time.Location {
+	if z, err := time.LoadLocation(dev.Zone); err == nil && dev.Zone != "" {
+		return z
+	}
+	return time.Local
 }
 
 // SendWakes sends what is due and says how many packets' targets there were.

@@ -26,8 +26,8 @@ type Config struct {
 	Lab     lab.Config
 	Dir     string // data, configuration and logs of the appliance
 	Program string // bootyard
-	// Settings is appended to the configuration file, as YAML.
-	Settings string
+	// PXE is the pxe section of the configuration file, as indented YAML.
+	PXE string
 	// Proxy makes the appliance a proxyDHCP beside another server that the
 	// caller starts; otherwise it gives out the addresses.
 	Proxy bool
@@ -87,8 +87,8 @@ func (s *Stage) writeConfig() error {
 		base := s.Lab.Subnet().Masked().Addr().As4()
 		pool = fmt.Sprintf("  range: %d.%d.%d.100-%d.%d.%d.199\n  lease: 1h\n", base[0], base[1], base[2], base[0], base[1], base[2])
 	}
-	text := fmt.Sprintf("data_dir: %s\nsocket: %s\ndhcp:\n  mode: %s\n  interfaces: [%s]\n%s%s",
-		s.DataDir(), s.Socket(), mode, lab.HostInterface, pool, s.cfg.Settings)
+	text := fmt.Sprintf("data_dir: %s\nsocket: %s\ndhcp:\n  mode: %s\n  interfaces: [%s]\n%spxe:\n  kernel_args: %s\n%s",
+		s.DataDir(), s.Socket(), mode, lab.HostInterface, pool, emulated, s.cfg.PXE)
 	if err := os.WriteFile(s.Config(), []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
