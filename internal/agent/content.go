@@ -36,14 +36,14 @@ type contentStore struct {
 	retry  client.Retry
 	say    func(format string, args ...any)
 	done   fetched
-	began  func(packageID string)
+	began  func(packageID string) (ended func())
 	logger *slog.Logger
 }
 
 // Fetch implements machine.Content. An appliance that is away, restarted in the middle for example, is waited for; what
 // was downloaded is kept and only the rest asked for. A wrong hash ends it at once (DOP-17 was done by then).
 func (s *contentStore) Fetch(ctx context.Context, packageID string, progress machine.Progress) (string, error) {
-	s.began(packageID)
+	defer s.began(packageID)()
 	var last error
 	for round := 1; round <= contentRounds; round++ {
 		locations, err := s.locate(ctx, packageID)
@@ -96,7 +96,7 @@ func (s *contentStore) request(l wire.ContentLocations, progress machine.Progres
 		Progress: func(p client.Progress) { progress(p.Bytes, p.TotalBytes, "downloading "+name) },
 		Sleep:    s.clock.Sleep}
 	for _, source := range l.Sources {
-		item := client.Source{BaseURL: source.Base + source.Query, Kind: client.Kind(source.Kind)}
+		item := client.Source{BaseURL: source.Base + source.Query, Name: source.Name, Kind: client.Kind(source.Kind)}
 		if s.own(source.Base) && s.token() != "" {
 			item.Header = http.Header{"Authorization": {"Bearer " + s.token()}}
 		}

@@ -188,7 +188,7 @@ func (a *Agent) setNext(at time.Time) {
 
 // download brings all packages of a deployment (SCH-16, DOP-12).
 func (a *Agent) download(ctx context.Context, c wire.Candidate) error {
-	store := a.kit.contentStore(func(string) {}, nil)
+	store := a.kit.contentStore(func(string) func() { return func() {} }, nil)
 	for _, id := range c.Packages {
 		if _, err := store.Fetch(ctx, id, func(int64, int64, string) {}); err != nil {
 			return fmt.Errorf("package %s: %w", id, err)

@@ -55,6 +55,7 @@ type appliance struct {
 	messages []wire.Message
 	packages map[string]map[string][]byte // id -> path -> content
 	flip     bool                         // serve one wrong byte
+	onBlob   func()                       // before a blob is served
 	fail     func(r *http.Request) int    // status to answer with instead
 	requests []string
 }
@@ -193,6 +194,9 @@ func (a *appliance) locations(id string) wire.ContentLocations {
 }
 
 func (a *appliance) blob(w http.ResponseWriter, r *http.Request) {
+	if a.onBlob != nil {
+		a.onBlob()
+	}
 	for _, files := range a.packages {
 		for _, data := range files {
 			sum := sha256.Sum256(data)

@@ -67,6 +67,7 @@ type job struct {
 	from   *tsengine.Checkpoint
 	outbox *outbox.Outbox
 	log    *smstslog.Writer
+	phases phases
 }
 
 // newJob prepares a run. from is the checkpoint to go on from, nil for the start.
@@ -160,13 +161,14 @@ func (j *job) engine(ctx context.Context) (*tsengine.Engine, error) {
 	if j.target != nil {
 		capabilities = j.target.Capabilities()
 	}
+	capabilities = working(capabilities, func() { j.phase(wire.PhaseApply) })
 	capabilities.Commands = j.commands
 	capabilities.Content = j.content()
 	return tsengine.New(tsengine.Config{
 		Sequence: s, Children: children, Environment: engineEnvironment(j.environment), Variables: variables,
 		Identity: j.identity(), Hardware: hardware(identity), Machine: capabilities,
 		Checkpoint: j.from, Store: j.checkpoints(), Sealer: sealer,
-		Reporter: newReporter(j.outbox, j.console, j.phase), Log: j.log, Logger: j.kit.log, Now: j.clock.Now,
+		Reporter: newReporter(j.outbox, j.console), Log: j.log, Logger: j.kit.log, Now: j.clock.Now,
 	})
 }
 
@@ -248,7 +250,7 @@ func (j *job) dataDir() string {
 }
 
 func (j *job) content() *contentStore {
-	store := j.kit.contentStore(func(string) { j.phase(wire.PhaseDownload) }, func(id string, stats client.Stats) {
+	store := j.kit.contentStore(j.downloading, func(id string, stats client.Stats) {
 		j.outbox.Post(wire.Event{Time: j.clock.Now().UTC(), Kind: wire.EventContent, Severity: "info", Pointer: -1, Package: id,
 			Bytes: stats.Bytes, Hashes: stats.HashesChecked, Text: "from " + stats.LastSource})
 	})
@@ -256,8 +258,8 @@ func (j *job) content() *contentStore {
 	return store
 }
 
-// contentStore brings packages to the state folder. began and done may be told; done may be nil.
-func (k *kit) contentStore(began func(string), done fetched) *contentStore {
+// contentStore brings packages to the state folder. began and what it returns are told of every download; done may be nil.
+func (k *kit) contentStore(began func(string) (ended func()), done fetched) *contentStore {
 	return &contentStore{
 		line: k.line, http: k.http, base: k.client.Base(), token: k.client.Token, clock: k.clock, wait: k.backoff, retry: k.retry,
 		dir: func() string { return filepath.Join(k.dir, "Packages") }, say: k.console.Say, logger: k.log, began: began,
@@ -318,10 +320,6 @@ func (j *job) move(ctx context.Context, c tsengine.Checkpoint) error {
 		}
 	}
 	return j.target.KeepState(ctx, files)
-}
-
-func (j *job) phase(p wire.Phase) {
-	j.outbox.Post(wire.Event{Time: j.clock.Now().UTC(), Kind: wire.EventPhase, Severity: "info", Pointer: -1, Phase: p})
 }
 
 // finish queues the end of the run and tries for a while to deliver everything.

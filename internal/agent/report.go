@@ -21,12 +21,11 @@ const (
 type reporter struct {
 	outbox  *outbox.Outbox
 	console *Console
-	phase   func(wire.Phase)
 	last    chan time.Time // one element: when progress was last sent
 }
 
-func newReporter(o *outbox.Outbox, c *Console, phase func(wire.Phase)) *reporter {
-	r := &reporter{outbox: o, console: c, phase: phase, last: make(chan time.Time, 1)}
+func newReporter(o *outbox.Outbox, c *Console) *reporter {
+	r := &reporter{outbox: o, console: c, last: make(chan time.Time, 1)}
 	r.last <- time.Time{}
 	return r
 }
@@ -49,9 +48,6 @@ func (r *reporter) Report(e tsengine.Event) {
 	switch e.Kind {
 	case tsengine.StepStarted:
 		w.Result = "started"
-		if e.Type == "SMS_TaskSequence_ApplyOperatingSystemAction" {
-			r.phase(wire.PhaseApply)
-		}
 	case tsengine.GroupStarted, tsengine.SequenceStarted, tsengine.SequenceResumed:
 		w.Result = "started"
 	case tsengine.StepSucceeded, tsengine.GroupCompleted:

@@ -1,0 +1,95 @@
+package agent
+
+import (
+	"context"
+	"sync"
+
+	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/tsengine/machine"
+)
+
+// phases is the phase of a run that the appliance was told last; a phase lasts until the next one begins.
+type phases struct {
+	mu  sync.Mutex
+	now wire.Phase
+}
+
+// enter notes a phase and reports the one before and whether that is news.
+func (p *phases) enter(next wire.Phase) (before wire.Phase, news bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before, p.now = p.now, next
+	return before, before != next
+}
+
+// phase tells the appliance that a phase begins.
+func (j *job) phase(p wire.Phase) (before wire.Phase) {
+	before, news := j.phases.enter(p)
+	if news {
+		j.outbox.Post(wire.Event{Time: j.clock.Now().UTC(), Kind: wire.EventPhase, Severity: "info", Pointer: -1, Phase: p})
+	}
+	return before
+}
+
+// downloading tells that a package is being downloaded; ended goes back to what the run did before.
+func (j *job) downloading(string) (ended func()) {
+	before := j.phase(wire.PhaseDownload)
+	switch before {
+	case "":
+		// An agent that was killed and started again, or a run of an installed system, whose table begins with the agent.
+		before = wire.PhaseAgent
+		if j.environment == wire.FullOS && j.run.LaunchMode != wire.LaunchSMS {
+			before = wire.PhaseFinish
+		}
+	case wire.PhaseDownload:
+		return func() {}
+	}
+	return func() { j.phase(before) }
+}
+
+// working has begin called whenever a capability starts to write to a disk.
+func working(c machine.Capabilities, begin func()) machine.Capabilities {
+	if c.Disks != nil {
+		disks := workingDisks{c.Disks, begin}
+		if s, ok := c.Disks.(machine.Stateful); ok {
+			c.Disks = struct {
+				workingDisks
+				machine.Stateful
+			}{disks, s}
+		} else {
+			c.Disks = disks
+		}
+	}
+	if c.Images != nil {
+		images := workingImages{c.Images, begin}
+		if s, ok := c.Images.(machine.Stateful); ok {
+			c.Images = struct {
+				workingImages
+				machine.Stateful
+			}{images, s}
+		} else {
+			c.Images = images
+		}
+	}
+	return c
+}
+
+type workingDisks struct {
+	machine.Disks
+	begin func()
+}
+
+func (d workingDisks) Partition(ctx context.Context, request machine.DiskRequest, progress machine.Progress) ([]machine.Volume, error) {
+	d.begin()
+	return d.Disks.Partition(ctx, request, progress)
+}
+
+type workingImages struct {
+	machine.Images
+	begin func()
+}
+
+func (i workingImages) Apply(ctx context.Context, request machine.ApplyRequest, progress machine.Progress) (machine.Applied, error) {
+	i.begin()
+	return i.Images.Apply(ctx, request, progress)
+}
