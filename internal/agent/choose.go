@@ -23,6 +23,8 @@ const preferredVariable = "SMSTSPreferredAdvertID"
 type Keys interface {
 	// Line waits for a line until ctx ends.
 	Line(ctx context.Context) (string, error)
+	// Drop forgets what was typed before; a key pressed while the machine came up is no answer to a later question.
+	Drop()
 }
 
 // choose asks until the appliance names something to do. A nil run without error means that the machine is leaving.
@@ -30,11 +32,23 @@ func (a *BootAgent) choose(ctx context.Context) (*wire.Run, error) {
 	start := a.config.Clock.Now()
 	request := wire.PolicyRequest{Environment: wire.WinPE, PreferredDeployment: a.config.Boot.variable(preferredVariable),
 		Unattended: a.config.Boot.unattended(), Chosen: a.config.Boot.Pick}
-	told := ""
+	told, confirmed := "", ""
+	// A machine in the middle of a run, or one whose disk is to start, must not hang at a question (PXE-10a, MED-25); so the
+	// appliance is asked first, which starts nothing.
+	asks := a.config.Boot.Media != nil && !a.config.Boot.unattended()
 	for {
 		policy, err := a.policy(ctx, request)
 		if err != nil {
 			return nil, failure{err: err, remedy: link.Remedy(err, "see the reason above; correct it on the appliance and start the machine again")}
+		}
+		if asks && (policy.Action == wire.ActionRun || policy.Action == wire.ActionMenu) {
+			if err := a.confirm(ctx, policy); err != nil {
+				return nil, err
+			}
+			// The day may have passed at the screen: what counts is what the appliance says now.
+			confirmed = strings.ToUpper(request.PreferredDeployment)
+			asks, request.Chosen = false, confirmed
+			continue
 		}
 		switch policy.Action {
 		case wire.ActionResume:
@@ -44,6 +58,7 @@ func (a *BootAgent) choose(ctx context.Context) (*wire.Run, error) {
 		case wire.ActionMenu:
 			if request.Unattended {
 				// MED-3: nothing may be asked, so nothing can be chosen.
+				a.sayReasons(wire.MarkNothing, policy.Reasons)
 				return nil, failure{err: errors.New("several task sequences are offered and this medium asks no questions (MED-3)"),
 					remedy: "make the medium with " + preferredVariable + ", or deploy one of them as Required"}
 			}
@@ -62,7 +77,7 @@ func (a *BootAgent) choose(ctx context.Context) (*wire.Run, error) {
 			}
 			return nil, a.config.Machine.Restart(ctx)
 		default:
-			request.Chosen = ""
+			request.Chosen = confirmed
 			if text := fmt.Sprint(policy.Reasons); text != told {
 				told = text
 				a.sayReasons(wire.MarkNothing, policy.Reasons)

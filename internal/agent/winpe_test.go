@@ -189,9 +189,21 @@ func TestNothingToRunSaysWhyAndAsksAgain(t *testing.T) {
 	require.Len(t, b.messages, 1)
 }
 
-type typed struct{ lines []string }
+type typed struct {
+	lines []string
+	early []string // typed before the question
+	asked func()   // before a line is given
+}
+
+func (k *typed) Drop() { k.early = nil }
 
 func (k *typed) Line(ctx context.Context) (string, error) {
+	if k.asked != nil {
+		k.asked()
+	}
+	if len(k.early) > 0 {
+		return k.early[0], nil
+	}
 	if len(k.lines) == 0 {
 		<-ctx.Done()
 		return "", ctx.Err()
@@ -229,11 +241,14 @@ func TestMediumWithPreferredDeploymentAndNobodyTyping(t *testing.T) {
 	require.Equal(t, wire.LaunchCD, b.sessions[0].LaunchMode)
 
 	b = newBench(t)
+	b.config.Boot.Token = ""
 	b.config.Boot.Media = &wire.Media{ID: "m1", Token: "media-secret", Unattended: true}
 	b.policy = func(wire.PolicyRequest) wire.Policy {
 		return wire.Policy{Action: wire.ActionMenu, Candidates: []wire.Candidate{{Deployment: "BYD20001"}, {Deployment: "BYD20002"}}}
 	}
 	require.ErrorContains(t, b.boot(context.Background()), "MED-3")
+	require.Contains(t, b.screen.String(), wire.MarkNothing)
+	require.NotContains(t, b.screen.String(), "Press Enter")
 }
 
 func TestWrongCA(t *testing.T) {

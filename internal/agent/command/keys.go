@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 )
 
 // keys reads lines from every console, because nobody knows in front of which one a person sits.
@@ -18,6 +19,9 @@ type keys struct {
 
 // maxKeys bounds a typed line.
 const maxKeys = 4096
+
+// dropFor is how long typed lines are collected to be forgotten.
+const dropFor = 50 * time.Millisecond
 
 // openKeys opens the consoles of list, or reads in when there are none. The goroutines end with Close, but for one that
 // reads in, which ends with the program.
@@ -61,6 +65,19 @@ func (k *keys) Line(ctx context.Context) (string, error) {
 		return line, nil
 	case <-ctx.Done():
 		return "", ctx.Err()
+	}
+}
+
+// Drop implements agent.Keys. A reader holds at most one line, and what lies behind it comes at once.
+func (k *keys) Drop() {
+	quiet := time.NewTimer(dropFor)
+	defer quiet.Stop()
+	for {
+		select {
+		case <-k.lines:
+		case <-quiet.C:
+			return
+		}
 	}
 }
 
