@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -245,3 +246,7 @@ func (s *scene) quick(name, mark string) string {
 	require.NoError(s.t, err)
 	return id
 }
+
+func addr4(b [4]byte) netip.Addr { return netip.AddrFrom4(b) }
+
+func withProxy(c *stage.Config) { c.Proxy = true }
