@@ -328,6 +328,11 @@ func (j *job) finish(ctx context.Context, f wire.Finish, patience time.Duration)
 	if err := j.outbox.Finish(f); err != nil {
 		j.console.Say("the result is kept in memory only: %v", err)
 	}
+	return j.flush(ctx, patience)
+}
+
+// flush tries for a while to deliver everything that is queued.
+func (j *job) flush(ctx context.Context, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return j.outbox.Flush(ctx)

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,8 +29,10 @@ const (
 	// policyPatience bounds the wait for something to run.
 	policyPatience = 24 * time.Hour
 	policyPause    = 30 * time.Second
-	// sendPatience is how long the end of a run waits for its status to be delivered.
-	sendPatience = 5 * time.Minute
+	// sendPatience is how long the agent of a run that failed stays for what the appliance does not have yet.
+	sendPatience = 10 * time.Minute
+	// sendQuietly is how long delivery may take before a person is told what the machine waits for.
+	sendQuietly = 15 * time.Second
 	// localPause lets a person read why the machine leaves for its disk.
 	localPause = 5 * time.Second
 )
@@ -52,6 +55,9 @@ type BootConfig struct {
 	Commands  machine.Commands           // nil: the engine's own
 	Backoff   link.Backoff               // zero: one second to half a minute, for an hour
 	Retry     client.Retry               // of downloads; zero: DOP-19
+	// Quietly and Patience bound the delivery of a failed run's status: until the person at the machine is told, and until
+	// it is given up. Zero: 15 seconds and ten minutes.
+	Quietly, Patience time.Duration
 }
 
 // TargetRequest is what the disks need to know of a run. Files prepare the agent for the operating system; Say shows a line
@@ -78,6 +84,7 @@ func NewBootAgent(c BootConfig) (*BootAgent, error) {
 	if c.Backoff.First <= 0 {
 		c.Backoff = link.Backoff{First: time.Second, Max: 30 * time.Second, For: appliancePatience}
 	}
+	c.Quietly, c.Patience = cmp.Or(c.Quietly, sendQuietly), cmp.Or(c.Patience, sendPatience)
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the agent's folder: %w", err)
 	}
@@ -264,7 +271,12 @@ func (a *BootAgent) leave(ctx context.Context, job *job, how func(context.Contex
 
 func (a *BootAgent) runSucceeded(ctx context.Context, job *job) error {
 	job.phase(wire.PhaseDone)
-	if err := job.finish(ctx, wire.Finish{Succeeded: true}, appliancePatience); err != nil {
+	err := job.finish(ctx, wire.Finish{Succeeded: true}, a.config.Quietly)
+	if link.Temporary(err) && ctx.Err() == nil {
+		a.config.Console.Say("The run succeeded; the machine waits up to %s for the appliance to take the result (%v).", appliancePatience, err)
+		err = job.flush(ctx, appliancePatience)
+	}
+	if err != nil {
 		return failure{err: fmt.Errorf("the run succeeded, but the appliance does not take the result: %w", err), remedy: "restart the machine when the appliance is back"}
 	}
 	a.config.Console.Say("%s: %s (run %s)", wire.MarkRunSucceeded, job.run.SequenceName, job.run.ID)
@@ -280,8 +292,19 @@ func (a *BootAgent) runFailed(ctx context.Context, job *job, result tsengine.Res
 	remedy := "read smsts.log (the appliance has it), correct the cause and deploy the machine again"
 	a.config.Console.Say("%s: step %q, code 0x%08X", wire.MarkRunFailed, result.Step, result.ExitCode)
 	finish := wire.Finish{ExitCode: result.ExitCode, Step: result.Step, Message: cut(result.Error), Remedy: remedy}
-	if err := job.finish(ctx, finish, sendPatience); err != nil {
-		a.config.Console.Say("the appliance does not know of it yet: %v", err)
+	told := failure{mark: true, step: result.Step, code: result.ExitCode, err: errors.New(result.Error), remedy: remedy}
+	err := job.finish(ctx, finish, a.config.Quietly)
+	if link.Temporary(err) && ctx.Err() == nil {
+		// The run lives in RAM: when this program ends, nobody delivers its log and its result any more.
+		Explain(a.config.Console, told)
+		a.config.Console.Say("The appliance does not have the log and the result yet (%v).", err)
+		a.config.Console.Say("This machine tries to deliver them for up to %s; then there is a shell.", a.config.Patience)
+		if err = job.flush(ctx, a.config.Patience); err == nil {
+			a.config.Console.Say("The appliance has the log and the result now.")
+		}
 	}
-	return failure{mark: true, step: result.Step, code: result.ExitCode, err: errors.New(result.Error), remedy: remedy}
+	if err != nil {
+		a.config.Console.Say("The appliance does not know of the failure: %v", err)
+	}
+	return told
 }

@@ -289,3 +289,39 @@ func TestLostAnswerOfTheSessionStartsTheMachineAnew(t *testing.T) {
 	require.Error(t, b.boot(context.Background()))
 	require.Zero(t, b.machine.restarts, "a token that was never good is no reason to go in circles")
 }
+
+func TestFailureIsDeliveredWhenTheApplianceComesBack(t *testing.T) {
+	b := newBench(t)
+	b.config.Quietly, b.config.Patience = 50*time.Millisecond, time.Minute
+	b.run.SequenceXML = sequenceOf(command("break it", "exit 5"))
+	b.fail = func(r *http.Request) int {
+		// It is away from the first step on, and comes back after the person was told.
+		if len(b.commands.all()) > 0 && !strings.Contains(b.screen.String(), "tries to deliver them for up to 1m0s") {
+			return http.StatusServiceUnavailable
+		}
+		return 0
+	}
+	err := b.boot(context.Background())
+	require.Error(t, err)
+	require.NotNil(t, b.finish)
+	require.EqualValues(t, 5, b.finish.ExitCode)
+	require.Contains(t, string(b.log), "Failed to run the action: break it.")
+	text := b.screen.String()
+	require.Contains(t, text, "The appliance has the log and the result now.")
+	require.Less(t, strings.Index(text, "to do:"), strings.Index(text, "tries to deliver"), "a person reads the cause meanwhile")
+}
+
+func TestFailureThatCannotBeDelivered(t *testing.T) {
+	b := newBench(t)
+	b.config.Quietly, b.config.Patience = 20*time.Millisecond, 50*time.Millisecond
+	b.run.SequenceXML = sequenceOf(command("break it", "exit 5"))
+	b.fail = func(*http.Request) int {
+		if len(b.commands.all()) > 0 {
+			return http.StatusServiceUnavailable
+		}
+		return 0
+	}
+	require.Error(t, b.boot(context.Background()))
+	require.Nil(t, b.finish)
+	require.Contains(t, b.screen.String(), "The appliance does not know of the failure")
+}
