@@ -3,6 +3,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // zones of devices are resolved here, also where no tzdata package is installed
 
 	"github.com/bootyard/bootyard/internal/cli"
 )

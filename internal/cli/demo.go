@@ -9,7 +9,7 @@ import (
 func newDemoCommand(env *environment) *cobra.Command {
 	var o demo.Options
 	c := &cobra.Command{
-		Use: "demo", Short: "Deploy two virtual machines in an isolated lab and show how (root)", Args: exactly(0),
+		Use: "demo", Short: "Deploy two virtual machines in an isolated lab and show how (root)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if o.Agent, err = agentBinary(o.Agent); err != nil {

@@ -1,8 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -19,19 +19,25 @@ func newDeployCommand(env *environment) *cobra.Command {
 makes a collection of one and a Required deployment. A sequence that installs an
 operating system wipes the machine, so the command asks first unless --yes is
 given; without a terminal it does nothing and leaves with exit code 3.`,
-		Example: "  bootyard deploy lab-01 BYD00003 --now",
-		Args:    exactly(2),
+		Example: "  bootyard deploy lab-01 BYD00003 --now --follow",
+		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !now {
-				return usageError{errors.New("say --now, or use 'bootyard deployment create' with a schedule")}
+				return wrongUsage("say --now to start as soon as the machine boots, or use 'bootyard deployment create' with a schedule")
+			}
+			if in.DryRun && follow {
+				return wrongUsage("--dry-run makes nothing that --follow could show")
 			}
 			in.Device, in.Sequence = args[0], args[1]
 			made, err := post[wire.DeploymentResult](cmd.Context(), env, "/deploy-now", in)
-			if confirmation(err) != nil && env.ask("Go on? [y/N] ") {
+			if env.agreed(err) {
 				in.AcceptHighRisk = true
 				made, err = post[wire.DeploymentResult](cmd.Context(), env, "/deploy-now", in)
 			}
-			if err := env.deployed(made, err); err != nil || !follow {
+			if err != nil {
+				return err
+			}
+			if err := env.deployed(made); err != nil || !follow {
 				return err
 			}
 			return followDeployment(cmd.Context(), env, made.Deployment.ID)
@@ -48,12 +54,26 @@ given; without a terminal it does nothing and leaves with exit code 3.`,
 
 func newRetryCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
-		Use: "retry DEVICE", Short: "Hand out the device's newest Required deployment again (PXE-17)", Args: exactly(1),
+		Use: "retry DEVICE [DEPLOYMENT]", Short: "Run a deployment once more on a device (default: that of its latest run)",
+		Args:    cobra.RangeArgs(1, 2),
+		Example: "  bootyard retry lab-01",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := act(cmd.Context(), env, http.MethodPost, "/devices/"+esc(args[0])+"/retry", nil); err != nil {
+			path := "/devices/" + esc(args[0]) + "/retry"
+			if len(args) == 2 {
+				path += "?" + url.Values{"deployment": {args[1]}}.Encode()
+			}
+			d, err := post[wire.Deployment](cmd.Context(), env, path, nil)
+			if err != nil {
 				return err
 			}
-			env.say("boot %s from the network to start it again", args[0])
+			if env.json {
+				return env.print(d, nil)
+			}
+			where := "boot it from the network or its medium to start it"
+			if !d.MakeAvailableTo.IncludesMediaAndPXE() {
+				where = "its agent starts it at the next poll"
+			}
+			env.say("%s %s runs once more on %s: %s", d.ID, oneLine(d.SequenceName), oneLine(args[0]), where)
 			return nil
 		},
 	}
@@ -61,9 +81,18 @@ func newRetryCommand(env *environment) *cobra.Command {
 
 func newCancelCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
-		Use: "cancel RUN", Short: "Give a run up: the device is free for the next one", Args: exactly(1),
+		Use: "cancel RUN|DEVICE", Short: "Give a run up: the device is free for the next one", Args: cobra.ExactArgs(1),
+		Example: "  bootyard cancel lab-01",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return act(cmd.Context(), env, http.MethodPost, "/runs/"+esc(args[0])+"/cancel", nil)
+			r, err := call[wire.RunInfo](cmd.Context(), env, http.MethodPost, "/runs/"+esc(args[0])+"/cancel", nil)
+			if err != nil {
+				return err
+			}
+			if env.json {
+				return env.print(r, nil)
+			}
+			env.say("run %s of %s is cancelled", r.ID, oneLine(r.DeviceName))
+			return nil
 		},
 	}
 }

@@ -14,14 +14,8 @@ import (
 )
 
 func newDeploymentCommand(env *environment) *cobra.Command {
-	remove := &cobra.Command{
-		Use: "delete DEPLOYMENT", Short: "Delete a deployment; runs in progress go on", Args: exactly(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return act(cmd.Context(), env, http.MethodDelete, "/deployments/"+esc(args[0]), nil)
-		},
-	}
 	show := &cobra.Command{
-		Use: "show DEPLOYMENT", Short: "Show a deployment", Args: exactly(1),
+		Use: "show DEPLOYMENT", Short: "Show a deployment", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := get[wire.Deployment](cmd.Context(), env, "/deployments/"+esc(args[0]))
 			if err != nil {
@@ -31,12 +25,15 @@ func newDeploymentCommand(env *environment) *cobra.Command {
 		},
 	}
 	return group("deployment", "Which sequence runs on which collection",
-		list(env, "list", "List deployments", "/deployments",
-			[]any{"ID", "SEQUENCE", "COLLECTION", "PURPOSE", "AVAILABLE TO", "CREATED"},
-			func(d wire.Deployment) []any {
+		list(env, "List deployments", "/deployments", table[wire.Deployment]{
+			empty:  "no deployments: make one with 'bootyard deployment create SEQUENCE COLLECTION', or 'bootyard deploy DEVICE SEQUENCE --now'",
+			header: []any{"ID", "SEQUENCE", "COLLECTION", "PURPOSE", "AVAILABLE TO", "CREATED"},
+			cells: func(d wire.Deployment) []any {
 				return []any{d.ID, d.SequenceName, d.CollectionName, d.Purpose, d.MakeAvailableTo, when(&d.Created)}
-			}),
-		newDeploymentCreateCommand(env), show, remove, newExplainCommand(env))
+			},
+		}),
+		newDeploymentCreateCommand(env), show, newExplainCommand(env),
+		action(env, "delete DEPLOYMENT", "Delete a deployment; runs in progress go on", http.MethodDelete, at("/deployments/", ""), "deployment %s deleted"))
 }
 
 func printDeployment(env *environment, d wire.Deployment) error {
@@ -78,13 +75,15 @@ func newDeploymentCreateCommand(env *environment) *cobra.Command {
 		Short: "Deploy a task sequence to a collection",
 		Long: `Deploy a task sequence to a collection. A Required deployment that installs an
 operating system starts with nobody present: the command then shows how many
-members it would hit and does nothing until it is repeated with --yes (exit code
-3).
+members it would hit and asks; without a terminal it does nothing until it is
+repeated with --yes (exit code 3).
 
 Times are YYYY-MM-DDTHH:MM, read on each device's own clock, or with a trailing Z
 the same instant everywhere (SCH-4). The boot environment looks at no schedule
 (SCH-1).`,
-		Args: exactly(2),
+		Example: `  bootyard deployment create BYD00003 "Room 12" --available-to MediaAndPxe
+  bootyard deployment create Updates "Room 12" --purpose Required --deadline 2027-03-01T02:00 --wake`,
+		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.TaskSequence, in.Collection = args[0], args[1]
 			in.Purpose, in.MakeAvailableTo = wire.Purpose(purpose), wire.Availability(availability)
@@ -100,7 +99,14 @@ the same instant everywhere (SCH-4). The boot environment looks at no schedule
 				return usageError{err}
 			}
 			made, err := post[wire.DeploymentResult](cmd.Context(), env, "/deployments", in)
-			return env.deployed(made, err)
+			if env.agreed(err) {
+				in.AcceptHighRisk = true
+				made, err = post[wire.DeploymentResult](cmd.Context(), env, "/deployments", in)
+			}
+			if err != nil {
+				return err
+			}
+			return env.deployed(made)
 		},
 	}
 	f := c.Flags()
@@ -120,18 +126,12 @@ the same instant everywhere (SCH-4). The boot environment looks at no schedule
 	return c
 }
 
-// deployed shows a deployment that was made, or what has to be agreed to.
-func (env *environment) deployed(made wire.DeploymentResult, err error) error {
-	if want := confirmation(err); want != nil {
-		fmt.Fprintf(env.err, "This deployment starts by itself on %d machine(s) and needs your word:\n", want.MemberCount)
-		for _, r := range want.Reasons {
-			fmt.Fprintf(env.err, "  - %s%s\n", oneLine(r.Text), inBrackets(r.Rule))
+// deployed shows a deployment that was made, or what a dry run says.
+func (env *environment) deployed(made wire.DeploymentResult) error {
+	if c := made.Confirm; c != nil {
+		for _, r := range c.Reasons {
+			fmt.Fprintf(env.err, "would ask for --yes: %s%s\n", oneLine(r.Text), inBrackets(r.Rule))
 		}
-		fmt.Fprintln(env.err, "Repeat the command with --yes to go on. Nothing has been made.")
-		return err
-	}
-	if err != nil {
-		return err
 	}
 	for _, r := range made.Warnings {
 		fmt.Fprintf(env.err, "warning: %s%s\n", oneLine(r.Text), inBrackets(r.Rule))
@@ -153,8 +153,19 @@ func newExplainCommand(env *environment) *cobra.Command {
 	var device, at, in, preferred string
 	c := &cobra.Command{
 		Use: "explain [DEPLOYMENT] --device DEVICE", Short: "Say what a device would boot or run, and why",
-		Args: usage(cobra.MaximumNArgs(1)),
+		Args: cobra.MaximumNArgs(1),
+		Example: `  bootyard deployment explain --device lab-01
+  bootyard deployment explain --device lab-01 --in fullos --at 2027-03-01T02:00:00Z`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if device == "" {
+				return wrongUsage("name the machine with --device")
+			}
+			if _, err := time.Parse(time.RFC3339, at); at != "" && err != nil {
+				return wrongUsage("--at %q is not a time like 2027-03-01T02:00:00Z", at)
+			}
+			if in != string(wire.WinPE) && in != string(wire.FullOS) {
+				return wrongUsage("--in %q is not winpe or fullos", in)
+			}
 			q := url.Values{"device": {device}, "in": {in}}
 			if at != "" {
 				q.Set("at", at)
@@ -177,9 +188,6 @@ func newExplainCommand(env *environment) *cobra.Command {
 	f.StringVar(&at, "at", "", "at this time (RFC 3339) instead of now")
 	f.StringVar(&in, "in", "winpe", "winpe or fullos")
 	f.StringVar(&preferred, "preferred", "", "as if SMSTSPreferredAdvertID were this id")
-	if err := c.MarkFlagRequired("device"); err != nil {
-		panic(err) // the flag is defined four lines above
-	}
 	return c
 }
 

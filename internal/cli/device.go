@@ -11,15 +11,22 @@ import (
 )
 
 func newDeviceCommand(env *environment) *cobra.Command {
+	const folder = "/devices/"
 	return group("device", "Machines the site knows",
-		list(env, "list", "List devices", "/devices",
-			[]any{"NAME", "MAC", "UUID", "FIRMWARE", "ADDRESS", "KIND", "LAST SEEN"},
-			func(d wire.Device) []any {
+		list(env, "List devices", "/devices", table[wire.Device]{
+			empty:  "no devices: make one known with 'bootyard device import NAME --mac MAC', or let it boot from the network",
+			header: []any{"NAME", "MAC", "UUID", "FIRMWARE", "ADDRESS", "KIND", "LAST SEEN"},
+			cells: func(d wire.Device) []any {
 				return []any{d.Name, strings.Join(d.MACs, ","), d.UUID, d.Firmware, d.Address, d.Kind, when(d.LastSeen)}
-			}),
-		newDeviceImportCommand(env), newDeviceShowCommand(env), newDeviceVariableCommand(env),
-		deviceAction(env, "delete DEVICE", "Remove a device from the site", http.MethodDelete, ""),
-		deviceAction(env, "clear-pxe DEVICE", "Clear required PXE deployments, so that the newest is handed out again (PXE-17)", http.MethodPost, "/clear-pxe"),
+			},
+		}),
+		newDeviceImportCommand(env), newDeviceShowCommand(env),
+		newVariableSetCommand(env, "DEVICE", folder), newVariableListCommand(env, "DEVICE", folder),
+		newWakeCommand(env),
+		action(env, "approve DEVICE", "Trust a device with secrets", http.MethodPost, at(folder, "/approve"), "%s is approved"),
+		action(env, "delete DEVICE", "Remove a device from the site", http.MethodDelete, at(folder, ""), "device %s deleted"),
+		action(env, "clear-pxe DEVICE", "Clear required PXE deployments, so that the newest is handed out again (PXE-17)",
+			http.MethodPost, at(folder, "/clear-pxe"), "boot %s from the network to start its newest Required deployment"),
 	)
 }
 
@@ -27,9 +34,10 @@ func newDeviceImportCommand(env *environment) *cobra.Command {
 	in := wire.DeviceImport{}
 	var firmware string
 	c := &cobra.Command{
-		Use: "import NAME [--mac MAC]... [--uuid UUID]", Short: "Make a machine known before it boots (COL-17)",
-		Example: "  bootyard device import lab-01 --mac 52:54:00:12:34:56",
-		Args:    exactly(1),
+		Use: "import NAME [--mac MAC]... [--uuid UUID]", Short: "Make a machine known before it boots, or change it (COL-17)",
+		Example: `  bootyard device import lab-01 --mac 52:54:00:12:34:56
+  bootyard device import lab-02 --uuid 564d1f3a-0c5e-4a5b-9a55-6b1f2c3d4e5f --zone Europe/Amsterdam`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Name, in.Firmware = args[0], wire.Firmware(firmware)
 			d, err := post[wire.Device](cmd.Context(), env, "/devices", in)
@@ -53,7 +61,7 @@ func newDeviceImportCommand(env *environment) *cobra.Command {
 
 func newDeviceShowCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
-		Use: "show DEVICE", Short: "Show one device (by id, name, MAC or UUID)", Args: exactly(1),
+		Use: "show DEVICE", Short: "Show one device (by id, name, MAC or UUID)", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := get[wire.Device](cmd.Context(), env, "/devices/"+esc(args[0]))
 			if err != nil {
@@ -75,29 +83,30 @@ func printDevice(env *environment, d wire.Device) error {
 		row(w, "hardware", strings.TrimSpace(d.Manufacturer+" "+d.Model))
 		row(w, "serial", d.Serial)
 		row(w, "address", d.Address)
+		row(w, "time zone", d.Zone)
 		row(w, "OS", strings.TrimSpace(d.OSName+" "+d.HostName))
 		row(w, "agent", yes(d.Agent))
+		row(w, "approved", yes(d.Approved))
+		row(w, "created", when(&d.Created))
 		row(w, "last seen", when(d.LastSeen))
 	})
 }
 
-func newDeviceVariableCommand(env *environment) *cobra.Command {
-	return variableCommand(env, "DEVICE", "/devices/")
-}
-
-// variableCommand sets one device or collection variable (COL-13, COL-14).
-func variableCommand(env *environment, what, path string) *cobra.Command {
+// newVariableSetCommand sets device or collection variables (COL-13, COL-14).
+func newVariableSetCommand(env *environment, what, folder string) *cobra.Command {
 	var hidden bool
 	c := &cobra.Command{
-		Use: "set " + what + " NAME=VALUE...", Short: "Set variables; an empty value removes one", Args: atLeast(2),
+		Use: "set " + what + " NAME=VALUE...", Short: "Set variables; an empty value removes one", Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, pair := range args[1:] {
-				name, value, ok := strings.Cut(pair, "=")
-				if !ok {
-					return usageError{errf("%q is not NAME=VALUE", pair)}
+				if name, _, ok := strings.Cut(pair, "="); !ok || name == "" {
+					return wrongUsage("variable %q is not of the form NAME=VALUE", name)
 				}
+			}
+			for _, pair := range args[1:] {
+				name, value, _ := strings.Cut(pair, "=")
 				v := wire.Variable{Name: name, Value: value, Hidden: hidden}
-				if err := act(cmd.Context(), env, http.MethodPut, path+esc(args[0])+"/variables/"+esc(name), v); err != nil {
+				if err := act(cmd.Context(), env, http.MethodPut, folder+esc(args[0])+"/variables/"+esc(name), v); err != nil {
 					return err
 				}
 			}
@@ -108,13 +117,19 @@ func variableCommand(env *environment, what, path string) *cobra.Command {
 	return c
 }
 
-func deviceAction(env *environment, use, short, method, suffix string) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, Args: exactly(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := act(cmd.Context(), env, method, "/devices/"+esc(args[0])+suffix, nil); err != nil {
-				return err
-			}
-			env.say("done")
-			return nil
-		}}
+func newVariableListCommand(env *environment, what, folder string) *cobra.Command {
+	c := listOf(env, "variables "+what, "List variables; hidden values stay hidden (COL-13)",
+		func(_ *cobra.Command, args []string) string { return folder + esc(args[0]) + "/variables" },
+		table[wire.Variable]{
+			empty:  "no variables: set one with 'set " + what + " NAME=VALUE'",
+			header: []any{"NAME", "VALUE"},
+			cells: func(v wire.Variable) []any {
+				if v.Hidden {
+					return []any{v.Name, "(hidden)"}
+				}
+				return []any{v.Name, v.Value}
+			},
+		})
+	c.Args = cobra.ExactArgs(1)
+	return c
 }

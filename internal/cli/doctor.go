@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -21,10 +25,12 @@ type finding struct {
 func newDoctorCommand(env *environment) *cobra.Command {
 	var file string
 	c := &cobra.Command{
-		Use: "doctor", Short: "Check what the appliance needs and say what to mend", Args: exactly(0),
+		Use: "doctor", Short: "Check what the appliance needs and say what to mend", Args: cobra.NoArgs,
+		Long: `Check what the appliance needs on this machine (configuration, programs, loaders,
+boot image, the appliance itself) and say what to mend. Exit code 1 when something
+is to be mended.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			findings := examine(cmd, env, file)
-			bad := 0
+			findings, bad := env.examine(cmd.Context(), file), 0
 			for _, f := range findings {
 				if !f.OK {
 					bad++
@@ -49,7 +55,12 @@ func newDoctorCommand(env *environment) *cobra.Command {
 	return c
 }
 
-func examine(cmd *cobra.Command, env *environment, file string) []finding {
+// tools are the programs that the appliance starts, with their Debian package.
+var tools = []struct{ program, pkg string }{
+	{"grub-mkstandalone", "grub-common"}, {"grub-mkrescue", "grub-common"}, {"mformat", "mtools"}, {"xorriso", "xorriso"}, {"zstd", "zstd"},
+}
+
+func (env *environment) examine(ctx context.Context, file string) []finding {
 	var out []finding
 	add := func(check string, err error, good string) {
 		f := finding{Check: check, OK: err == nil, Detail: good}
@@ -58,20 +69,26 @@ func examine(cmd *cobra.Command, env *environment, file string) []finding {
 		}
 		out = append(out, f)
 	}
-	_, err := config.Load(file)
-	add("configuration", err, file)
-	for tool, pkg := range map[string]string{
-		"grub-mkstandalone": "grub-common", "grub-mkrescue": "grub-common", "xorriso": "xorriso", "mformat": "mtools", "zstd": "zstd",
-	} {
-		path, err := exec.LookPath(tool)
-		if err != nil {
-			err = fmt.Errorf("%s is missing: install the Debian package %s", tool, pkg)
-		}
-		add("tool "+tool, err, path)
+	cfg, err := config.Load(file)
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("%w: write one (three lines are enough), or name it with --config", err)
 	}
-	catalog, err := loader.Build(cmd.Context(), loader.Config{Cache: cmdCache()})
-	add("loaders", err, "")
-	if err == nil {
+	add("configuration", err, file)
+	for _, t := range tools {
+		path, err := exec.LookPath(t.program)
+		if err != nil {
+			err = fmt.Errorf("%s is missing: install the Debian package %s", t.program, t.pkg)
+		}
+		add("tool "+t.program, err, path)
+	}
+	cache := filepath.Join(defaultCache, "loaders")
+	if cfg != nil {
+		cache = filepath.Join(cfg.DataDir, "loaders")
+	}
+	catalog, err := loader.Build(ctx, loader.Config{Cache: cache})
+	if err != nil {
+		add("loaders", err, "")
+	} else {
 		for _, l := range catalog.List() {
 			add("loader "+l.Name, nil, fmt.Sprintf("%s %s, for %s, SHA-256 %s", l.Package, l.Version, l.For, l.SHA256))
 		}
@@ -79,12 +96,13 @@ func examine(cmd *cobra.Command, env *environment, file string) []finding {
 			add("loader", missing, "")
 		}
 	}
-	images, err := get[[]wire.BootImage](cmd.Context(), env, "/boot-images")
-	if err == nil && len(images) == 0 {
-		err = fmt.Errorf("no boot image: make one with 'bootyard image boot build'")
+	images, err := get[[]wire.BootImage](ctx, env, "/boot-images")
+	add("appliance", err, "answers")
+	if err == nil {
+		if len(images) == 0 {
+			err = errors.New("there is none: make one with 'bootyard image boot build'")
+		}
+		add("boot image", err, fmt.Sprintf("%d registered", len(images)))
 	}
-	add("appliance and boot image", err, fmt.Sprintf("%d boot image(s)", len(images)))
 	return out
 }
-
-func cmdCache() string { return defaultCache + "/loaders" }

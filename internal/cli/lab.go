@@ -31,7 +31,7 @@ func newLabCommand(env *environment) *cobra.Command {
 func newLabUpCommand(env *environment, cfg *lab.Config) *cobra.Command {
 	var subnet string
 	c := &cobra.Command{
-		Use: "up", Short: "Make the lab: a switch and a server host; it stays until 'lab down'", Args: exactly(0),
+		Use: "up", Short: "Make the lab: a switch and a server host; it stays until 'lab down'", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			one := *cfg
 			one.Persist, one.Logger = true, env.logger(slog.LevelWarn)
@@ -61,7 +61,7 @@ func newLabUpCommand(env *environment, cfg *lab.Config) *cobra.Command {
 
 func newLabDownCommand(env *environment, cfg *lab.Config) *cobra.Command {
 	return &cobra.Command{
-		Use: "down", Short: "Remove the lab with all its machines and disks", Args: exactly(0),
+		Use: "down", Short: "Remove the lab with all its machines and disks", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return lab.Down(cmd.Context(), *cfg)
 		},
@@ -70,7 +70,7 @@ func newLabDownCommand(env *environment, cfg *lab.Config) *cobra.Command {
 
 func newLabListCommand(env *environment, _ *lab.Config) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List labs and their machines", Args: exactly(0),
+		Use: "list", Short: "List labs and their machines", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			labs, err := lab.List("")
 			if err != nil {
@@ -91,7 +91,7 @@ func newLabListCommand(env *environment, _ *lab.Config) *cobra.Command {
 
 func newLabServeCommand(env *environment, cfg *lab.Config) *cobra.Command {
 	return &cobra.Command{
-		Use: "serve CONFIG", Short: "Run 'bootyard serve' on the lab's server host until interrupted", Args: exactly(1),
+		Use: "serve CONFIG", Short: "Run 'bootyard serve' on the lab's server host until interrupted", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := lab.Open(*cfg)
 			if err != nil {
@@ -114,7 +114,7 @@ func newLabServeCommand(env *environment, cfg *lab.Config) *cobra.Command {
 
 func newLabStopCommand(env *environment, cfg *lab.Config) *cobra.Command {
 	return &cobra.Command{
-		Use: "stop MACHINE", Short: "Pull a machine's power plug; its disk stays", Args: exactly(1),
+		Use: "stop MACHINE", Short: "Pull a machine's power plug; its disk stays", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := lab.Open(*cfg)
 			if err != nil {
@@ -139,7 +139,7 @@ type labBoot struct {
 func newLabBootCommand(env *environment, cfg *lab.Config) *cobra.Command {
 	var o labBoot
 	c := &cobra.Command{
-		Use: "boot MACHINE", Short: "Power a machine on; it keeps its disk from one time to the next", Args: exactly(1),
+		Use: "boot MACHINE", Short: "Power a machine on; it keeps its disk from one time to the next", Args: cobra.ExactArgs(1),
 		Example: "  bootyard lab boot pc1 --firmware uefi --disk nvme:8G --order network,disk",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.spec.Name = args[0]

@@ -20,20 +20,17 @@ import (
 )
 
 func newMediaCommand(env *environment) *cobra.Command {
-	revoke := &cobra.Command{
-		Use: "revoke MEDIUM", Short: "Make a medium useless: its key is refused from now on (MED-7)", Args: exactly(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return act(cmd.Context(), env, http.MethodDelete, "/media/"+esc(args[0]), nil)
-		},
-	}
 	return group("media", "Boot media",
 		group("create", "Make a medium", newMediaBootableCommand(env)),
-		list(env, "list", "List media", "/media",
-			[]any{"ID", "LABEL", "UNATTENDED", "BOOT IMAGE", "EXPIRES", "REVOKED"},
-			func(m wire.MediaRecord) []any {
+		list(env, "List media", "/media", table[wire.MediaRecord]{
+			empty:  "no media: make one with 'bootyard media create bootable --out FILE'",
+			header: []any{"ID", "LABEL", "UNATTENDED", "BOOT IMAGE", "EXPIRES", "REVOKED"},
+			cells: func(m wire.MediaRecord) []any {
 				return []any{m.ID, m.Label, yes(m.Unattended), m.BootImage, when(&m.Expires), when(m.Revoked)}
-			}),
-		revoke)
+			},
+		}),
+		action(env, "revoke MEDIUM", "Make a medium useless: its key is refused from now on (MED-7)",
+			http.MethodDelete, at("/media/", ""), "medium %s is revoked"))
 }
 
 func newMediaBootableCommand(env *environment) *cobra.Command {
@@ -41,7 +38,7 @@ func newMediaBootableCommand(env *environment) *cobra.Command {
 	var out string
 	var set []string
 	c := &cobra.Command{
-		Use: "bootable --out FILE", Short: "Make an ISO that boots BIOS and UEFI machines into bootyard", Args: exactly(0),
+		Use: "bootable --out FILE", Short: "Make an ISO that boots BIOS and UEFI machines into bootyard", Args: cobra.NoArgs,
 		Long: `Make an ISO for CD or USB stick that boots BIOS and UEFI machines into the boot
 environment. With --unattended and --set SMSTSPreferredAdvertID=ID it runs exactly
 that deployment with nobody typing, hidden or not (MED-2).
@@ -50,13 +47,13 @@ The image carries a key of its own: guard it, and revoke it when it is lost.`,
 		Example: "  bootyard media create bootable --out lab.iso --unattended --set SMSTSPreferredAdvertID=BYD20000",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if out == "" {
-				return usageError{errors.New("say where to write the image with --out FILE")}
+				return wrongUsage("say where to write the image with --out FILE")
 			}
 			in.Variables = map[string]string{}
 			for _, pair := range set {
 				name, value, ok := strings.Cut(pair, "=")
-				if !ok {
-					return usageError{fmt.Errorf("--set %q is not NAME=VALUE", pair)}
+				if !ok || name == "" {
+					return wrongUsage("--set %q is not of the form NAME=VALUE", name) // the value may be a secret
 				}
 				in.Variables[name] = value
 			}
@@ -75,7 +72,7 @@ The image carries a key of its own: guard it, and revoke it when it is lost.`,
 
 func runMediaBootable(cmd *cobra.Command, env *environment, in wire.MediaCreate, out string) error {
 	ctx := cmd.Context()
-	if env.url != "" || env.getenv("BOOTYARD_URL") != "" {
+	if env.remote() != "" {
 		return errors.New("media are made on the appliance, where the boot image's files are")
 	}
 	ca, err := authority(cmd, env)
@@ -98,12 +95,14 @@ func runMediaBootable(cmd *cobra.Command, env *environment, in wire.MediaCreate,
 		return fmt.Errorf("make site archive: %w", err)
 	}
 	dir := made.BootImage.Dir
+	p := env.progress()
 	err = media.Create(ctx, media.Spec{
 		Out: out, Label: made.Record.Label, Site: site.Bytes(),
 		Kernel: filepath.Join(dir, made.BootImage.Kernel), Initrd: []string{filepath.Join(dir, made.BootImage.Initrd)},
 		Args:    "console=ttyS0,115200 console=tty0 quiet loglevel=4 " + wire.ArgMedia + "=1",
 		Markers: []string{"/" + apply.MarkerOnESP, "/" + apply.MarkerOnRoot},
-	}, func(line string) { fmt.Fprintln(env.err, line) })
+	}, p.show)
+	p.end()
 	if err != nil {
 		// A key that is on no medium is of no use to anybody.
 		return errors.Join(err, act(ctx, env, http.MethodDelete, "/media/"+esc(made.Record.ID), nil))

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -83,3 +85,23 @@ func size(n int64) string {
 	}
 	return fmt.Sprintf("%.1f %cB", float64(n)/float64(div), "kMGTPE"[exp])
 }
+
+// copyFrom prints the body of an answer as it is.
+func (env *environment) copyFrom(ctx context.Context, path string) error {
+	c, err := env.client()
+	if err != nil {
+		return err
+	}
+	body, err := c.Stream(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if _, err := io.Copy(env.out, body); err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	return nil
+}
+
+// clock is the time of day with its zone, for lines that follow each other.
+func clock(t time.Time) string { return t.Local().Format("15:04:05 MST") }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,13 +15,18 @@ import (
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
-// Exit codes, listed in every command's help.
+// Exit codes, listed at the end of every command's help.
 const (
 	exitOK      = 0
 	exitFailed  = 1
 	exitUsage   = 2
 	exitConfirm = 3 // nothing was done: the command wants to be confirmed
 )
+
+const exitCodes = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing done: repeat it with --yes to confirm"
+
+// defaultSocket is where serve listens unless its configuration says otherwise.
+const defaultSocket = "/run/bootyard/bootyard.sock"
 
 // environment is what a command may touch of the world.
 type environment struct {
@@ -55,38 +61,85 @@ func newRoot(env *environment) *cobra.Command {
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          holder,
 		Long: `bootyard deploys operating systems to machines that boot from the network or from
-a medium it made. 'bootyard serve' is the appliance; every other command talks to
-it, over its unix socket on the same machine, elsewhere with --url, --ca and a
-token.
+a medium it made. 'bootyard serve' is the appliance; the other commands talk to
+it: on the appliance as root through its unix socket, elsewhere with --url, --ca
+and a token of 'bootyard token create'.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing done because the command
-wants to be confirmed.`,
+Results go to standard output, everything else to standard error.`,
+		Example: `  bootyard device import lab-01 --mac 52:54:00:12:34:56
+  bootyard sequence import debian.xml
+  bootyard deploy lab-01 BYD00003 --now --follow
+  bootyard deployment explain --device lab-01`,
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&env.socket, "socket", "/run/bootyard/bootyard.sock", "unix socket of the appliance (env BOOTYARD_SOCKET)")
+	flags.StringVar(&env.socket, "socket", defaultSocket, "unix socket of the appliance (env BOOTYARD_SOCKET)")
 	flags.StringVar(&env.url, "url", "", "https://host[:port] of a remote appliance (env BOOTYARD_URL)")
 	flags.StringVar(&env.tokenFile, "token-file", "", "file with an API token (env BOOTYARD_TOKEN holds the token itself)")
-	flags.StringVar(&env.caFile, "ca", "", "the appliance's ca.pem (env BOOTYARD_CA)")
+	flags.StringVar(&env.caFile, "ca", "", "copy of the appliance's <data_dir>/pki/ca.pem (env BOOTYARD_CA)")
 	flags.BoolVar(&env.json, "json", false, "print JSON")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see '%s --help'", err, c.CommandPath())}
 	})
+	root.SetUsageTemplate(root.UsageTemplate() + "\n" + exitCodes + "\n")
 	root.AddCommand(
 		newServeCommand(env), newConfigCommand(env),
 		newDeviceCommand(env), newCollectionCommand(env),
 		newSequenceCommand(env), newPackageCommand(env), newImageCommand(env),
 		newDeploymentCommand(env), newDeployCommand(env), newRetryCommand(env), newCancelCommand(env),
-		newRunCommand(env), newStatusCommand(env), newBootCommand(env),
+		newRunCommand(env), newStatusCommand(env), newBootCommand(env), newAlertCommand(env), newMessageCommand(env),
 		newWakeCommand(env), newMediaCommand(env), newTokenCommand(env), newSettingsCommand(env),
 		newLabCommand(env), newDemoCommand(env), newDoctorCommand(env),
 	)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	strict(root)
 	return root
 }
 
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
+
+func wrongUsage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// strict makes a wrong number of arguments wrong usage (exit code 2) in c and
+// all commands below it.
+func strict(c *cobra.Command) {
+	if !c.Runnable() { // cobra's own groups
+		c.Args, c.RunE = cobra.ArbitraryArgs, holder
+	}
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return wrongUsage("%w; usage: %s", err, c.UseLine())
+			}
+			return nil
+		}
+	}
+	for _, child := range c.Commands() {
+		strict(child)
+	}
+}
+
+// holder is what a command does that only holds others: without arguments it
+// helps, with any it says which commands there are.
+func holder(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		if c.HasParent() {
+			return wrongUsage("name one of the commands of '%s'; see '%s --help'", c.CommandPath(), c.CommandPath())
+		}
+		return c.Help()
+	}
+	hint := fmt.Sprintf("see '%s --help'", c.CommandPath())
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "? " + hint
+	}
+	return wrongUsage("there is no command %q in '%s'; %s", args[0], c.CommandPath(), hint)
+}
 
 // fail prints an error once and says with which code to leave.
 func (env *environment) fail(err error) int {
@@ -96,15 +149,15 @@ func (env *environment) fail(err error) int {
 		fmt.Fprintln(env.err, "bootyard: interrupted")
 		return exitFailed
 	case errors.As(err, &p):
-		fmt.Fprintf(env.err, "bootyard: %v\n", p)
+		fmt.Fprintf(env.err, "bootyard: %s\n", oneLine(err.Error()))
 		for _, f := range p.Problems {
-			fmt.Fprintf(env.err, "  %s: %s%s\n", f.Field, f.Detail, inBrackets(f.Rule))
-		}
-		if p.Remedy != "" {
-			fmt.Fprintf(env.err, "  hint: %s\n", p.Remedy)
+			fmt.Fprintf(env.err, "  %s: %s%s\n", oneLine(f.Field), oneLine(f.Detail), inBrackets(f.Rule))
 		}
 		if p.Confirm != nil {
 			return exitConfirm
+		}
+		if p.Remedy != "" {
+			fmt.Fprintf(env.err, "  hint: %s\n", oneLine(p.Remedy))
 		}
 		return exitFailed
 	}
@@ -122,13 +175,18 @@ func inBrackets(rule string) string {
 	return " (" + rule + ")"
 }
 
+// remote is the URL of the appliance, or empty when the socket is used.
+func (env *environment) remote() string {
+	if env.url != "" {
+		return env.url
+	}
+	return env.getenv("BOOTYARD_URL")
+}
+
 // client connects to the appliance that flags and environment name.
 func (env *environment) client() (*client.Client, error) {
-	o := client.Options{Socket: env.socket, URL: env.url, Token: env.getenv("BOOTYARD_TOKEN")}
-	if o.URL == "" {
-		o.URL = env.getenv("BOOTYARD_URL")
-	}
-	if s := env.getenv("BOOTYARD_SOCKET"); s != "" && env.socket == "/run/bootyard/bootyard.sock" {
+	o := client.Options{Socket: env.socket, URL: env.remote(), Token: env.getenv("BOOTYARD_TOKEN")}
+	if s := env.getenv("BOOTYARD_SOCKET"); s != "" && env.socket == defaultSocket {
 		o.Socket = s
 	}
 	if env.tokenFile != "" {

@@ -2,7 +2,8 @@ package cli
 
 import (
 	"fmt"
-	"io"
+	"net/url"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -13,7 +14,7 @@ import (
 
 func newRunCommand(env *environment) *cobra.Command {
 	show := &cobra.Command{
-		Use: "show RUN", Short: "Show one run with its phases", Args: exactly(1),
+		Use: "show RUN", Short: "Show one run with its phases", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := get[wire.RunInfo](cmd.Context(), env, "/runs/"+esc(args[0]))
 			if err != nil {
@@ -23,7 +24,7 @@ func newRunCommand(env *environment) *cobra.Command {
 		},
 	}
 	events := &cobra.Command{
-		Use: "events RUN", Short: "Show what a run reported, step by step", Args: exactly(1),
+		Use: "events RUN", Short: "Show what a run reported, step by step", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			list, err := get[[]wire.Event](cmd.Context(), env, "/runs/"+esc(args[0])+"/events")
 			if err != nil {
@@ -32,36 +33,51 @@ func newRunCommand(env *environment) *cobra.Command {
 			return env.print(list, func(w *tabwriter.Writer) {
 				row(w, "N", "TIME", "KIND", "STEP", "RESULT", "CODE", "TEXT")
 				for _, e := range list {
-					row(w, e.Number, e.Time.Local().Format("15:04:05"), e.Kind, e.Step, e.Result, e.ExitCode, e.Text)
+					row(w, e.Number, when(&e.Time), e.Kind, e.Step, e.Result, e.ExitCode, e.Text)
 				}
 			})
 		},
 	}
 	log := &cobra.Command{
-		Use: "log RUN", Short: "Print a run's smsts.log", Args: exactly(1),
+		Use: "log RUN", Short: "Print a run's smsts.log", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := env.client()
-			if err != nil {
-				return err
-			}
-			body, err := c.Stream(cmd.Context(), apiRoot+"/runs/"+esc(args[0])+"/log")
-			if err != nil {
-				return err
-			}
-			defer body.Close()
-			if _, err := io.Copy(env.out, body); err != nil {
-				return fmt.Errorf("read log: %w", err)
-			}
-			return nil
+			return env.copyFrom(cmd.Context(), apiRoot+"/runs/"+esc(args[0])+"/log")
 		},
 	}
 	return group("run", "Attempts of deployments on devices",
-		list(env, "list", "List runs, newest first", "/runs",
-			[]any{"ID", "DEVICE", "SEQUENCE", "STATE", "STEP", "STARTED", "MESSAGE"},
-			func(r wire.RunInfo) []any {
-				return []any{r.ID, r.DeviceName, r.SequenceName, r.State, r.Step, when(&r.Started), r.Message}
-			}),
-		show, events, log)
+		newRunListCommand(env), show, events, log)
+}
+
+func newRunListCommand(env *environment) *cobra.Command {
+	var device, deployment string
+	var limit int
+	c := listOf(env, "list", "List runs, newest first", func(*cobra.Command, []string) string {
+		return "/runs?" + filter("device", device, "deployment", deployment, limit)
+	}, table[wire.RunInfo]{
+		empty:  "no runs: boot a machine that has a deployment; 'bootyard deployment explain --device DEVICE' says what it would do",
+		header: []any{"ID", "DEVICE", "SEQUENCE", "STATE", "STEP", "STARTED", "MESSAGE"},
+		cells: func(r wire.RunInfo) []any {
+			return []any{r.ID, r.DeviceName, r.SequenceName, r.State, r.Step, when(&r.Started), r.Message}
+		},
+	})
+	c.Flags().StringVar(&device, "device", "", "only those of this device")
+	c.Flags().StringVar(&deployment, "deployment", "", "only those of this deployment")
+	c.Flags().IntVar(&limit, "limit", 0, "at most this many, up to 1000 (default 100)")
+	return c
+}
+
+// filter is the query of a list: two names with their values, and a limit.
+func filter(name1, value1, name2, value2 string, limit int) string {
+	q := url.Values{}
+	for name, value := range map[string]string{name1: value1, name2: value2} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if limit != 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	return q.Encode()
 }
 
 func printRun(env *environment, r wire.RunInfo) error {
@@ -88,33 +104,4 @@ func printRun(env *environment, r wire.RunInfo) error {
 			row(w, "what to do", r.Remedy)
 		}
 	})
-}
-
-func newBootCommand(env *environment) *cobra.Command {
-	show := &cobra.Command{
-		Use: "show BOOT", Short: "Show every question of one firmware attempt and its answer", Args: exactly(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := get[wire.Boot](cmd.Context(), env, "/boots/"+esc(args[0]))
-			if err != nil {
-				return err
-			}
-			return env.print(b, func(w *tabwriter.Writer) {
-				row(w, "TIME", "STAGE", "BY", "ASKED", "ANSWER", "WHY")
-				for _, a := range b.Answers {
-					row(w, a.Time.Local().Format("15:04:05.000"), a.Stage, a.Protocol, a.Asked, a.Answer, a.Reason+inBrackets(a.Rule))
-				}
-			})
-		},
-	}
-	return group("boot", "Firmware attempts and why each got its answer",
-		list(env, "list", "List firmware attempts, newest first", "/boots",
-			[]any{"ID", "DEVICE", "MAC", "FIRMWARE", "LAST", "ACTION", "WHY"},
-			func(b wire.Boot) []any {
-				why := ""
-				if n := len(b.Answers); n > 0 {
-					why = b.Answers[n-1].Reason
-				}
-				return []any{b.ID, b.DeviceName, b.MAC, b.Firmware, when(&b.Last), b.Action, why}
-			}),
-		show)
 }

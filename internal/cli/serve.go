@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"fmt"
 	"log/slog"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -13,8 +15,16 @@ func newServeCommand(env *environment) *cobra.Command {
 	var file, format string
 	var verbose bool
 	c := &cobra.Command{
-		Use: "serve --config bootyard.yaml", Short: "Run the appliance", Args: exactly(0),
+		Use: "serve --config bootyard.yaml", Short: "Run the appliance", Args: cobra.NoArgs,
+		Long: `Run the appliance until it is interrupted: DHCP, TFTP, HTTP, the API and the live
+page, as the configuration says. The log goes to standard error. Needs root for
+DHCP and TFTP. 'bootyard config check' says what a configuration does to the
+network before you start it.`,
+		Example: "  bootyard serve --config /etc/bootyard/bootyard.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format != "text" && format != "json" {
+				return wrongUsage("--log-format %q is not text or json", format)
+			}
 			cfg, err := config.Load(file)
 			if err != nil {
 				return err
@@ -39,7 +49,8 @@ func newServeCommand(env *environment) *cobra.Command {
 func newConfigCommand(env *environment) *cobra.Command {
 	var file string
 	check := &cobra.Command{
-		Use: "check", Short: "Check a configuration file and show what it means", Args: exactly(0),
+		Use: "check", Short: "Check a configuration file and show what it means", Args: cobra.NoArgs,
+		Example: "  bootyard config check --config bootyard.yaml",
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := config.Load(file)
 			if err != nil {
@@ -49,8 +60,7 @@ func newConfigCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			env.say("%s", text)
-			return nil
+			return env.print(map[string]string{"file": file, "means": text}, func(w *tabwriter.Writer) { fmt.Fprintln(w, text) })
 		},
 	}
 	check.Flags().StringVar(&file, "config", "/etc/bootyard/bootyard.yaml", "configuration file")

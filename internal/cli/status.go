@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -17,7 +18,11 @@ func newStatusCommand(env *environment) *cobra.Command {
 	var follow bool
 	c := &cobra.Command{
 		Use: "status [DEPLOYMENT]", Short: "Show every machine, or the members of one deployment",
-		Args: usage(cobra.MaximumNArgs(1)),
+		Long: `Show every machine, or the members of one deployment. With --follow it stays and
+prints what changes: for a deployment until every member has ended (exit code 1
+when one failed), else until it is interrupted; with --json one object a line.`,
+		Example: "  bootyard status BYD20000 --follow",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 1 && follow:
@@ -39,12 +44,11 @@ func machineStatus(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	return env.print(list, func(w *tabwriter.Writer) {
-		row(w, "MACHINE", "FIRMWARE", "DEPLOYMENT", "STATE", "STEP", "LAST SEEN", "MESSAGE")
-		for _, m := range list {
-			row(w, machineCells(m)...)
-		}
-	})
+	return table[wire.MachineStatus]{
+		empty:  "no machines: make one known with 'bootyard device import NAME --mac MAC', or let it boot from the network",
+		header: []any{"MACHINE", "FIRMWARE", "DEPLOYMENT", "STATE", "STEP", "LAST SEEN", "MESSAGE"},
+		cells:  machineCells,
+	}.show(env, list)
 }
 
 func machineCells(m wire.MachineStatus) []any {
@@ -92,7 +96,7 @@ func followMachines(ctx context.Context, env *environment) error {
 			line := fmt.Sprintf("%v %v: %v %v", cells[0], cells[3], cells[4], cells[6])
 			if last[m.Name] != line {
 				last[m.Name] = line
-				env.say("%s %s", time.Now().Format("15:04:05"), oneLine(line))
+				env.tell(m, line)
 			}
 		}
 		return false, nil
@@ -115,17 +119,32 @@ func followDeployment(ctx context.Context, env *environment, id string) error {
 			}
 			if last[m.Device] != line {
 				last[m.Device] = line
-				env.say("%s %s %s", time.Now().Format("15:04:05"), oneLine(m.Name), oneLine(line))
+				env.tell(m, m.Name+" "+line)
 			}
 		}
 		switch {
-		case s.Targeted == 0 || s.Success+s.Error < s.Targeted:
+		case s.Targeted == 0:
+			return true, fmt.Errorf("deployment %s has no members: add one with 'bootyard collection add'", id)
+		case s.Success+s.Error+s.RequirementsNotMet < s.Targeted:
 			return false, nil
 		case s.Error > 0:
-			return true, fmt.Errorf("%d of %d machines failed: see 'bootyard run list' and 'bootyard run log RUN'", s.Error, s.Targeted)
+			return true, fmt.Errorf("%d of %s failed: see 'bootyard run list --deployment %s' and 'bootyard run log RUN'", s.Error, machines(s.Targeted), id)
+		case s.RequirementsNotMet > 0:
+			return true, fmt.Errorf("%d of %s do not meet the requirements: see 'bootyard status %s'", s.RequirementsNotMet, machines(s.Targeted), id)
 		}
 		return true, nil
 	})
+}
+
+// tell prints one change: a line for people, or the object it is about.
+func (env *environment) tell(v any, line string) {
+	if !env.json {
+		fmt.Fprintf(env.out, "%s %s\n", clock(time.Now()), oneLine(line))
+		return
+	}
+	if data, err := json.Marshal(v); err == nil {
+		fmt.Fprintf(env.out, "%s\n", data)
+	}
 }
 
 func poll(ctx context.Context, ask func() (done bool, err error)) error {

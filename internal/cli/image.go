@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/bootyard/bootyard/internal/wire"
+)
+
+func newImageCommand(env *environment) *cobra.Command {
+	osImport := packageImport(env, "import NAME FILE-OR-DIR", "Take an image (tar, tar.zst, squashfs) into the library", "osImage")
+	osImport.Example = "  bootyard image os import \"Debian 12\" debian.tar.zst"
+	return group("image", "Boot images and OS images",
+		group("boot", "What machines boot to be deployed",
+			newBootImageBuildCommand(env),
+			list(env, "List boot images", "/boot-images", table[wire.BootImage]{
+				empty:  "no boot image: make one with 'bootyard image boot build'",
+				header: []any{"ID", "NAME", "ARCH", "SIZE", "READY", "DEFAULT", "CREATED"},
+				cells: func(b wire.BootImage) []any {
+					return []any{b.ID, b.Name, b.Arch, size(b.Size), yes(b.Ready), yes(b.Default), when(&b.Created)}
+				},
+			})),
+		group("os", "What is applied to disks",
+			newOSImageBuildCommand(env), osImport, newOSImageListCommand(env)))
+}
+
+func newOSImageListCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List OS images", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			all, err := get[[]wire.Package](cmd.Context(), env, "/packages")
+			if err != nil {
+				return err
+			}
+			images := []wire.Package{}
+			for _, p := range all {
+				if p.Kind == "osImage" {
+					images = append(images, p)
+				}
+			}
+			t := packageTable
+			t.empty = "no OS image: take one with 'bootyard image os import NAME FILE', or make one with 'bootyard image os build'"
+			return t.show(env, images)
+		},
+	}
+}
