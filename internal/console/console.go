@@ -19,9 +19,11 @@ import (
 var files embed.FS
 
 const (
+	eventsPath  = "/events"
 	cookieName  = "bootyard_token"
 	cookieLife  = 12 * time.Hour
 	maxForm     = 4 << 10
+	maxRequests = 128 // at the same time, streams not counted: each asks the database once
 	maxMachines = 1000
 )
 
@@ -47,12 +49,13 @@ type Console struct {
 	page    *template.Template
 	list    *list
 	streams chan struct{}
+	running chan struct{}
 	handler http.Handler
 }
 
 // New makes the page. now is the clock that ages are told by.
 func New(s Site, log *slog.Logger, now func() time.Time) (*Console, error) {
-	c := &Console{site: s, log: log, streams: make(chan struct{}, maxStreams)}
+	c := &Console{site: s, log: log, streams: make(chan struct{}, maxStreams), running: make(chan struct{}, maxRequests)}
 	pages, err := template.ParseFS(files, "page.html", "machines.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse page: %w", err)
@@ -66,7 +69,7 @@ func New(s Site, log *slog.Logger, now func() time.Time) (*Console, error) {
 	mux.HandleFunc("GET /{$}", c.index)
 	mux.HandleFunc("POST /login", c.login)
 	mux.HandleFunc("POST /logout", c.logout)
-	mux.HandleFunc("GET /events", c.events)
+	mux.HandleFunc("GET "+eventsPath, c.events)
 	for _, name := range []string{"page.css", "page.js", "icon.svg"} {
 		mux.HandleFunc("GET /static/"+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-cache") // a new version of the appliance brings a new page
@@ -84,6 +87,16 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", contentPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
+	if r.URL.Path != eventsPath {
+		select {
+		case c.running <- struct{}{}:
+			defer func() { <-c.running }()
+		default:
+			h.Set("Retry-After", "2")
+			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
+			return
+		}
+	}
 	c.handler.ServeHTTP(w, r)
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -224,6 +225,31 @@ func TestTooManyPages(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return request(t, server, "GET", "/events", goodToken, nil).StatusCode == 200
 	}, 10*time.Second, 50*time.Millisecond, "a closed page makes room")
+}
+
+func TestFloodOfRequestsIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite()
+		s.gate = make(chan struct{})
+		handler := newConsole(t, s, time.Now)
+		ask := func() *httptest.ResponseRecorder {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.AddCookie(&http.Cookie{Name: "bootyard_token", Value: "bya_guess"})
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			return w
+		}
+		for range 128 {
+			go ask()
+		}
+		synctest.Wait()
+		refused := ask()
+		require.Equal(t, 503, refused.Code)
+		require.NotEmpty(t, refused.Header().Get("Retry-After"))
+		close(s.gate)
+		synctest.Wait()
+		require.Equal(t, 200, ask().Code)
+	})
 }
 
 func TestSiteThatCannotBeRead(t *testing.T) {

@@ -24,6 +24,7 @@ type fakeSite struct {
 	machines []wire.MachineStatus
 	err      error
 	revoked  bool
+	gate     chan struct{} // nil: open; else MayRead waits for it
 	asked    int
 	revision uint64
 	changed  chan struct{}
@@ -67,6 +68,9 @@ func (s *fakeSite) WaitChange(ctx context.Context, seen uint64) (uint64, error) 
 }
 
 func (s *fakeSite) MayRead(_ context.Context, token string) bool {
+	if s.gate != nil {
+		<-s.gate
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return token == goodToken && !s.revoked
