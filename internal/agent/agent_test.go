@@ -23,14 +23,31 @@ import (
 type disk struct {
 	dir   string
 	files agent.AgentFiles
+	data  string   // the run's folder, once partitioned
+	found []string // state folders on the volumes
+	clean int
+	made  bool
 }
 
 func (d *disk) Capabilities() machine.Capabilities {
 	return machine.Capabilities{Images: d, OSSetup: d, Disks: d}
 }
-func (d *disk) DataDir() string { return "" }
-func (d *disk) Close() error    { return nil }
+func (d *disk) DataDir() string {
+	if d.made {
+		return d.data
+	}
+	return ""
+}
+func (d *disk) Clean() error { d.clean++; return nil }
+func (d *disk) States(_ context.Context, visit func(string)) error {
+	for _, dir := range d.found {
+		visit(dir)
+	}
+	return nil
+}
+func (d *disk) Close() error { return nil }
 func (d *disk) Partition(context.Context, machine.DiskRequest, machine.Progress) ([]machine.Volume, error) {
+	d.made = true
 	return []machine.Volume{{Partition: 1, Type: machine.LinuxRoot, FileSystem: "EXT4", Device: "/dev/x1", PartUUID: "p1", Bytes: 1 << 30}}, nil
 }
 func (d *disk) Apply(_ context.Context, r machine.ApplyRequest, _ machine.Progress) (machine.Applied, error) {

@@ -23,6 +23,7 @@ const (
 	stateFile = "state.json" // last checkpoint
 	keyFile   = "key"        // seals the secrets in it
 	runFile   = "run.json"   // the run as the appliance gave it
+	idFile    = "id"         // the run's id, beside a copy of its state
 	keySize   = 32
 	// maxState bounds a checkpoint (wire.Checkpoint).
 	maxState = 32 << 20
@@ -142,7 +143,7 @@ func (s *checkpoints) send(ctx context.Context, c tsengine.Checkpoint, must bool
 // copies writes the state to each folder and counts where that worked.
 func (s *checkpoints) copies(dirs []string, data []byte) (n int, err error) {
 	for _, dir := range dirs {
-		if e := writeState(dir, s.key, data); e != nil {
+		if e := writeState(dir, s.run, s.key, data); e != nil {
 			err = errors.Join(err, e)
 			continue
 		}
@@ -151,8 +152,11 @@ func (s *checkpoints) copies(dirs []string, data []byte) (n int, err error) {
 	return n, err
 }
 
-func writeState(dir string, key, checkpoint []byte) error {
+func writeState(dir, run string, key, checkpoint []byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := writeSecret(filepath.Join(dir, idFile), []byte(run)); err != nil {
 		return err
 	}
 	if err := writeSecret(filepath.Join(dir, keyFile), key); err != nil {

@@ -120,6 +120,7 @@ func (a *BootAgent) resume(ctx context.Context, id string) (*wire.Run, error) {
 	if err != nil {
 		return nil, failure{err: err, remedy: link.Remedy(err, "deploy the machine again: bootyard deploy")}
 	}
+	a.resumed = true
 	return &run, nil
 }
 

@@ -31,8 +31,13 @@ type Target interface {
 	Capabilities() machine.Capabilities
 	// DataDir is the folder of the run on a formatted volume (TS-117a), empty while there is none.
 	DataDir() string
+	// States shows visit every folder on the machine's volumes in which a run may have left its state: folders of runs, and
+	// state folders of operating systems that runs made. Nothing is written, and nothing stays mounted.
+	States(ctx context.Context, visit func(dir string)) error
 	// KeepState puts files into the state folder of the operating system that Setup prepared.
 	KeepState(ctx context.Context, files map[string][]byte) error
+	// Clean removes the folder of the run from its volume (TS-122).
+	Clean() error
 	// Close unmounts everything.
 	Close() error
 }
@@ -87,7 +92,7 @@ func (k *kit) newJob(run wire.Run, key []byte, from *tsengine.Checkpoint) (*job,
 		Line: k.line, Logger: k.log, Backoff: k.backoff}); err != nil {
 		return nil, err
 	}
-	j.log, err = smstslog.Open(filepath.Join(k.dir, "logs"), smstslog.Options{Now: k.clock.Now, Mirror: j.outbox})
+	j.log, err = smstslog.Open(k.logDir(), smstslog.Options{Now: k.clock.Now, Mirror: j.outbox})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open smsts.log: %w", err), j.outbox.Close())
 	}
@@ -161,15 +166,20 @@ func (j *job) engine(ctx context.Context) (*tsengine.Engine, error) {
 	if j.target != nil {
 		capabilities = j.target.Capabilities()
 	}
-	capabilities = working(capabilities, func() { j.phase(wire.PhaseApply) })
+	capabilities = working(capabilities, workplace{
+		begin:    func() { j.phase(wire.PhaseApply) },
+		unmounts: j.logToRAM, mounted: j.logToDisk,
+	})
 	capabilities.Commands = j.commands
 	capabilities.Content = j.content()
-	return tsengine.New(tsengine.Config{
+	engine, err := tsengine.New(tsengine.Config{
 		Sequence: s, Children: children, Environment: engineEnvironment(j.environment), Variables: variables,
 		Identity: j.identity(), Hardware: hardware(identity), Machine: capabilities,
 		Checkpoint: j.from, Store: j.checkpoints(), Sealer: sealer,
 		Reporter: newReporter(j.outbox, j.console), Log: j.log, Logger: j.kit.log, Now: j.clock.Now,
 	})
+	j.logToDisk() // a checkpoint brings its volumes along
+	return engine, err
 }
 
 func parseSequences(run wire.Run) (*sequence.Sequence, map[string]*sequence.Sequence, error) {
@@ -308,6 +318,7 @@ func (j *job) move(ctx context.Context, c tsengine.Checkpoint) error {
 	if err != nil {
 		return err
 	}
+	j.logToRAM() // the new system must not keep the run's folder
 	files := map[string][]byte{stateFile: state, keyFile: j.key, runFile: run}
 	dir := filepath.Join(j.runDir(), "outbox")
 	entries, err := os.ReadDir(dir)

@@ -1,11 +1,9 @@
 package agent
 
 import (
-	"context"
 	"sync"
 
 	"github.com/bootyard/bootyard/internal/wire"
-	"github.com/bootyard/bootyard/tsengine/machine"
 )
 
 // phases is the phase of a run that the appliance was told last; a phase lasts until the next one begins.
@@ -45,51 +43,4 @@ func (j *job) downloading(string) (ended func()) {
 		return func() {}
 	}
 	return func() { j.phase(before) }
-}
-
-// working has begin called whenever a capability starts to write to a disk.
-func working(c machine.Capabilities, begin func()) machine.Capabilities {
-	if c.Disks != nil {
-		disks := workingDisks{c.Disks, begin}
-		if s, ok := c.Disks.(machine.Stateful); ok {
-			c.Disks = struct {
-				workingDisks
-				machine.Stateful
-			}{disks, s}
-		} else {
-			c.Disks = disks
-		}
-	}
-	if c.Images != nil {
-		images := workingImages{c.Images, begin}
-		if s, ok := c.Images.(machine.Stateful); ok {
-			c.Images = struct {
-				workingImages
-				machine.Stateful
-			}{images, s}
-		} else {
-			c.Images = images
-		}
-	}
-	return c
-}
-
-type workingDisks struct {
-	machine.Disks
-	begin func()
-}
-
-func (d workingDisks) Partition(ctx context.Context, request machine.DiskRequest, progress machine.Progress) ([]machine.Volume, error) {
-	d.begin()
-	return d.Disks.Partition(ctx, request, progress)
-}
-
-type workingImages struct {
-	machine.Images
-	begin func()
-}
-
-func (i workingImages) Apply(ctx context.Context, request machine.ApplyRequest, progress machine.Progress) (machine.Applied, error) {
-	i.begin()
-	return i.Images.Apply(ctx, request, progress)
 }

@@ -74,6 +74,7 @@ type BootAgent struct {
 	kit      *kit
 	verifier *link.Verifier
 	session  *session
+	resumed  bool // the run was begun by an earlier boot or agent
 }
 
 // NewBootAgent checks the configuration; nothing is sent yet.
@@ -187,13 +188,16 @@ func (a *BootAgent) sessionOpened(response wire.SessionResponse) error {
 
 // execute runs a claimed or resumed run to its end on this side of a restart.
 func (a *BootAgent) execute(ctx context.Context, run wire.Run) error {
-	key, from, err := a.latestState(run)
-	if err != nil {
-		return failure{err: err, remedy: "deploy the machine again: bootyard deploy"}
-	}
 	if a.config.NewTarget != nil {
 		a.kit.target = a.config.NewTarget(TargetRequest{Run: run, Files: a.agentFiles(run), Say: a.config.Console.Say})
 		defer a.kit.target.Close()
+	}
+	key, from, err := a.latestState(ctx, run)
+	if err != nil {
+		return failure{err: err, remedy: "deploy the machine again: bootyard deploy"}
+	}
+	if from != nil && from.Result == nil && from.Awaits == tsengine.FullOS {
+		return a.toDisk(ctx, run, key, *from)
 	}
 	job, err := a.kit.newJob(run, key, from)
 	if err != nil {
@@ -222,22 +226,6 @@ func (a *BootAgent) execute(ctx context.Context, run wire.Run) error {
 		return errors.New(result.Error)
 	}
 	return a.runFailed(ctx, job, result)
-}
-
-// latestState is the appliance's checkpoint, or what an agent that was killed in this boot left in RAM if that is newer.
-func (a *BootAgent) latestState(run wire.Run) ([]byte, *tsengine.Checkpoint, error) {
-	key, from, err := openState(run.Checkpoint)
-	if err != nil {
-		return nil, nil, err
-	}
-	if left, err := readRun(a.kit.runDir()); err == nil && left.ID == run.ID {
-		if k, c, err := readState(a.kit.runDir()); err == nil && c != nil && (from == nil || c.Number > from.Number) {
-			return k, c, nil
-		}
-	} else if err := clearRun(a.kit.runDir()); err != nil {
-		return nil, nil, err
-	}
-	return key, from, nil
 }
 
 func (a *BootAgent) restart(ctx context.Context, job *job, result tsengine.Result) error {
@@ -280,7 +268,11 @@ func (a *BootAgent) runSucceeded(ctx context.Context, job *job) error {
 		return failure{err: fmt.Errorf("the run succeeded, but the appliance does not take the result: %w", err), remedy: "restart the machine when the appliance is back"}
 	}
 	a.config.Console.Say("%s: %s (run %s)", wire.MarkRunSucceeded, job.run.SequenceName, job.run.ID)
-	if err := clearRun(a.kit.runDir()); err != nil {
+	job.logToRAM()
+	if a.kit.target != nil {
+		err = a.kit.target.Clean() // TS-122
+	}
+	if err := errors.Join(err, clearRun(a.kit.runDir())); err != nil {
 		a.config.Console.Say("%v", err)
 	}
 	return a.leave(ctx, job, a.config.Machine.Restart)
@@ -292,6 +284,7 @@ func (a *BootAgent) runFailed(ctx context.Context, job *job, result tsengine.Res
 	remedy := "read smsts.log (the appliance has it), correct the cause and deploy the machine again"
 	a.config.Console.Say("%s: step %q, code 0x%08X", wire.MarkRunFailed, result.Step, result.ExitCode)
 	finish := wire.Finish{ExitCode: result.ExitCode, Step: result.Step, Message: cut(result.Error), Remedy: remedy}
+	job.logToRAM()
 	told := failure{mark: true, step: result.Step, code: result.ExitCode, err: errors.New(result.Error), remedy: remedy}
 	err := job.finish(ctx, finish, a.config.Quietly)
 	if link.Temporary(err) && ctx.Err() == nil {
