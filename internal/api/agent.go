@@ -11,7 +11,11 @@ import (
 )
 
 const (
-	maxAgentBody   = 1 << 20
+	maxAgentBody = 1 << 20
+	// Whoever opens a session has shown no credential yet, and each holds one
+	// of maxInFlight while its body arrives.
+	maxOpenBody    = 64 << 10
+	openBodyTime   = 5 * time.Second
 	maxEventsBody  = 4 << 20
 	maxLogBody     = 2 << 20  // 1 MiB in base64
 	maxCheckpoint  = 45 << 20 // 32 MiB in base64
@@ -73,7 +77,8 @@ func agentAct[I any](a *API, op huma.Operation, fn func(context.Context, *I) err
 }
 
 func (a *API) registerAgent() {
-	open := agentOperation("POST", wire.PathSession, "open-session", maxAgentBody)
+	open := agentOperation("POST", wire.PathSession, "open-session", maxOpenBody)
+	open.BodyReadTimeout = openBodyTime
 	open.Metadata["open"], open.Security = true, nil
 	agentAnswer(a, open, func(ctx context.Context, in *sessionInput) (wire.SessionResponse, error) {
 		return a.Site.OpenSession(ctx, in.Body, in.Remote)
