@@ -33,11 +33,11 @@ same lock file gives the same bytes. Run it on the appliance.
   bootyard image boot build --update --lock bootimage-lock.json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			if c.AgentBinary, err = agentBinary(agent); err != nil {
-				return err
-			}
 			if register && env.remote() != "" {
 				return wrongUsage("a boot image is built on the appliance: leave --url out, or give --register=false")
+			}
+			if c.AgentBinary, err = agentBinary(agent); err != nil {
+				return err
 			}
 			if err := absolute(&c.OutDir, &c.CacheDir); err != nil {
 				return err

@@ -65,6 +65,7 @@ wake: {port: %d, retries: 1}
 	e.Setenv("CONFIG", name)
 	e.Setenv("BOOTYARD_SOCKET", e.WorkDir+"/s")
 	e.Setenv("HTTPS", fmt.Sprintf("https://127.0.0.1:%d", ports[1]))
+	e.Setenv("GORACE", "atexit_sleep_ms=0") // each command would sleep for a second
 	e.Setenv("TZ", "Europe/Amsterdam")
 	return os.WriteFile(filepath.Join(e.WorkDir, "debian.xml"), example, 0o600)
 }

@@ -159,6 +159,7 @@ func newSequenceLintCommand(env *environment) *cobra.Command {
 	type finding struct {
 		Severity string `json:"severity"`
 		Rule     string `json:"rule,omitempty"`
+		Where    string `json:"where,omitempty"`
 		Text     string `json:"text"`
 		Remedy   string `json:"remedy,omitempty"`
 	}
@@ -175,17 +176,21 @@ func newSequenceLintCommand(env *environment) *cobra.Command {
 			}
 			found, blocking := []finding{}, 0
 			for _, w := range s.Warnings {
-				found = append(found, finding{Severity: "warning", Text: fmt.Sprintf("line %d column %d: %s", w.Line, w.Column, w.Text)})
+				found = append(found, finding{Severity: "warning", Where: fmt.Sprintf("line %d column %d", w.Line, w.Column), Text: w.Text})
 			}
 			for _, p := range s.Problems(nil) {
 				if p.Severity == sequence.Blocks {
 					blocking++
 				}
-				found = append(found, finding{string(p.Severity), p.Rule, p.String(), p.Remedy})
+				f := finding{Severity: string(p.Severity), Rule: p.Rule, Where: "sequence", Text: p.Text, Remedy: p.Remedy}
+				if p.Node != nil {
+					f.Where = p.Node.Name
+				}
+				found = append(found, f)
 			}
 			err = env.print(found, func(w *tabwriter.Writer) {
 				for _, f := range found {
-					row(w, f.Severity, f.Rule, f.Text, f.Remedy)
+					row(w, f.Severity, f.Rule, f.Where, f.Text, f.Remedy)
 				}
 				if len(found) == 0 {
 					fmt.Fprintf(w, "%s: nothing found\n", args[0])
