@@ -110,6 +110,7 @@ func TestRunThatMovedToTheDiskIsNotRepeatedHere(t *testing.T) {
 	}
 	found = []string{filepath.Join(state, "run")}
 	require.NoError(t, b.boot(context.Background()))
+	require.Contains(t, b.screen.String(), "the run goes on in the installed system")
 	require.Equal(t, wire.FullOS, b.run.Awaits, "now the appliance knows")
 	require.Equal(t, 2, b.machine.restarts)
 	require.Nil(t, b.finish)

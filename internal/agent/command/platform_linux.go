@@ -36,7 +36,7 @@ func newTarget(identity wire.Identity, _ map[string]string) func(agent.TargetReq
 			}
 		}
 		return target.New(target.Options{Run: r.Run.ID, Firmware: identity.Firmware, Arch: identity.Arch,
-			DiskFirst: !strings.EqualFold(order, "network"), Mounts: "/run/bootyard/volumes", Files: r.Files, Say: r.Say})
+			DiskFirst: !strings.EqualFold(order, "network"), Mounts: "/run/bootyard/volumes", Files: r.Files, Say: r.Say, Protected: []string{ramDir()}})
 	}
 }
 

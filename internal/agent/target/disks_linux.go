@@ -53,7 +53,7 @@ func (d disks) Partition(ctx context.Context, request machine.DiskRequest, progr
 	t.options.Say("  partitioning %s", chosen)
 	progress(0, int64(len(plan.Extents)), "partitioning "+chosen.Path)
 	t.data, t.system = "", ""
-	made, err := disk.Writer{System: t.options.System}.Apply(ctx, chosen, plan)
+	made, err := disk.Writer{System: t.options.System, Protected: t.options.Protected}.Apply(ctx, chosen, plan)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,7 +40,7 @@ func (i images) Apply(ctx context.Context, request machine.ApplyRequest, progres
 	}
 	t.installed = nil
 	result, err := apply.Extract(ctx, image, format, dir, apply.Options{
-		Volume: fmt.Sprintf("%s (%s)", wanted.Letter, v.Device), Preserve: []string{dataFolder},
+		Volume: fmt.Sprintf("%s (%s)", wanted.Letter, v.Device), Image: metadata(image), Preserve: []string{dataFolder},
 		Progress: func(done, total int64) { progress(done, total, "applying "+filepath.Base(image)) },
 	})
 	if err != nil {
@@ -76,6 +77,31 @@ func (t *Target) applied(v disk.Volume, dir string) apply.Target {
 		a.ESP = &esp
 	}
 	return a
+}
+
+// maxMetadata bounds the file beside an image.
+const maxMetadata = 16 << 20
+
+// metadata is what the builder of an image wrote beside it (images/osimage.MetadataFile); nothing of it is required. The
+// package as a whole was checked against its hashes.
+func metadata(image string) apply.Metadata {
+	name := filepath.Join(filepath.Dir(image), "image.json")
+	info, err := os.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxMetadata {
+		return apply.Metadata{}
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return apply.Metadata{}
+	}
+	var m struct {
+		Unpacked int64 `json:"unpacked"` // bytes
+		Files    int64 `json:"files"`
+	}
+	if json.Unmarshal(data, &m) != nil || m.Unpacked < 0 || m.Files < 0 || m.Files > 1<<40 || m.Unpacked > 1<<60 {
+		return apply.Metadata{}
+	}
+	return apply.Metadata{Bytes: m.Unpacked, Files: m.Files}
 }
 
 // findImage returns the one file of a package that is an image.

@@ -12,7 +12,9 @@ import (
 	"github.com/bootyard/bootyard/images/disk"
 )
 
-func TestLookFindsTheStateOfARun(t *testing.T) {
+// loopVolume is a block device with an empty ext4.
+func loopVolume(t *testing.T) string {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to mount")
 	}
@@ -32,7 +34,11 @@ func TestLookFindsTheStateOfARun(t *testing.T) {
 	}
 	device := strings.TrimSpace(string(out))
 	t.Cleanup(func() { require.NoError(t, exec.Command("losetup", "-d", device).Run()) })
+	return device
+}
 
+func TestLookFindsTheStateOfARun(t *testing.T) {
+	device := loopVolume(t)
 	require.Equal(t, "ext4", fileSystemOf(t.Context(), device))
 	mounts := t.TempDir()
 	writing := filepath.Join(mounts, "writing")

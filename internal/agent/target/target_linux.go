@@ -33,6 +33,8 @@ type Options struct {
 	Files     agent.AgentFiles
 	Say       func(format string, args ...any)
 	System    disk.System // of images/disk; zero is this machine
+	// Protected are folders, such as that of content on a medium, whose disk must not be partitioned.
+	Protected []string
 }
 
 // Target is the machine's disks. It is safe for concurrent use.
