@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -74,6 +75,9 @@ func runMediaBootable(cmd *cobra.Command, env *environment, in wire.MediaCreate,
 	ctx := cmd.Context()
 	if env.remote() != "" {
 		return errors.New("media are made on the appliance, where the boot image's files are")
+	}
+	if _, err := os.Stat(filepath.Dir(out)); err != nil { // before a key is made
+		return fmt.Errorf("folder of --out: %w", err)
 	}
 	ca, err := authority(cmd, env)
 	if err != nil {

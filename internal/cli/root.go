@@ -148,13 +148,12 @@ func (env *environment) fail(err error) int {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(env.err, "bootyard: interrupted")
 		return exitFailed
+	case confirmation(err) != nil:
+		return exitConfirm // agreed has said why
 	case errors.As(err, &p):
 		fmt.Fprintf(env.err, "bootyard: %s\n", oneLine(err.Error()))
 		for _, f := range p.Problems {
 			fmt.Fprintf(env.err, "  %s: %s%s\n", oneLine(f.Field), oneLine(f.Detail), inBrackets(f.Rule))
-		}
-		if p.Confirm != nil {
-			return exitConfirm
 		}
 		if p.Remedy != "" {
 			fmt.Fprintf(env.err, "  hint: %s\n", oneLine(p.Remedy))
