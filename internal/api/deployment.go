@@ -30,6 +30,12 @@ func (a *API) registerDeployments() {
 	answer(a, operation("GET", "/deployments/{deployment}", "Show a deployment", wire.ScopeRead), func(ctx context.Context, in *deploymentPath) (wire.Deployment, error) {
 		return s.Deployment(ctx, in.Deployment)
 	})
+	answer(a, operation("GET", "/deployments/{deployment}/occurrences", "The next times at which it comes due in a zone (SCH-9)", wire.ScopeRead), func(ctx context.Context, in *struct {
+		Deployment string `path:"deployment"`
+		Zone       string `query:"zone" default:"UTC" doc:"IANA name, e.g. Europe/Amsterdam"`
+	}) (wire.Occurrences, error) {
+		return s.Occurrences(ctx, in.Deployment, in.Zone)
+	})
 	act(a, operation("DELETE", "/deployments/{deployment}", "Delete a deployment", wire.ScopeWrite), func(ctx context.Context, in *deploymentPath) error {
 		return s.DeleteDeployment(ctx, in.Deployment)
 	})

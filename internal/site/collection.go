@@ -139,19 +139,25 @@ func findCollection(tx *store.Tx, ref string) (wire.Collection, error) {
 // Collections lists all with their member counts.
 func (s *Service) Collections(ctx context.Context) (list []wire.Collection, err error) {
 	err = s.Store.View(ctx, func(tx *store.Tx) error {
-		if list, err = tx.Collections(); err != nil {
-			return err
-		}
-		for i := range list {
-			m, err := members(tx, list[i])
-			if err != nil {
-				return err
-			}
-			list[i].MemberCount = len(m)
-		}
-		return nil
+		list, err = withCounts(tx)
+		return err
 	})
 	return list, err
+}
+
+func withCounts(tx *store.Tx) ([]wire.Collection, error) {
+	list, err := tx.Collections()
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		m, err := members(tx, list[i])
+		if err != nil {
+			return nil, err
+		}
+		list[i].MemberCount = len(m)
+	}
+	return list, nil
 }
 
 // Collection returns one collection and its members.

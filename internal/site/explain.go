@@ -79,6 +79,21 @@ func (s *Service) explainSchedules(tx *store.Tx, f *Facts, d *wire.Decision) err
 	return nil
 }
 
+// Occurrences lists the next times at which a deployment comes due on a device
+// in zone, an IANA name: the answer that the agent there comes to.
+func (s *Service) Occurrences(ctx context.Context, id, zone string) (out wire.Occurrences, err error) {
+	at, err := time.LoadLocation(zone)
+	if err != nil || zone == "Local" {
+		return out, invalid("SCH-4", "zone", fmt.Sprintf("%q is no time zone", printable(zone, 64)), "use an IANA name such as Europe/Amsterdam")
+	}
+	d, err := s.Deployment(ctx, id)
+	if err != nil {
+		return out, err
+	}
+	v := evaluate.Evaluate(evaluate.Input{Deployment: evaluate.FromDeployment(d, 0), Now: s.Now(), Zone: at, Environment: evaluate.FullOS})
+	return wire.Occurrences{Zone: at.String(), Next: append([]time.Time{}, v.NextDue...)}, nil
+}
+
 func verdictText(v evaluate.Verdict) string {
 	text := []string{string(v.State)}
 	for _, r := range v.Reasons {

@@ -39,6 +39,9 @@ func (p *proposal) load() error {
 	if s.Collection == "" {
 		return invalid("DEP-2", "collection", "a deployment needs a collection", "name one, see `bootyard collection list`")
 	}
+	if slices.Contains(userCollections, s.Collection) {
+		return invalid("TSV-12", "collection", "task sequences are deployed to device collections, never to users", "choose a device collection, see `bootyard collection list`")
+	}
 	if p.sequence, err = findSequence(p.tx, s.TaskSequence); err != nil {
 		return err
 	}

@@ -54,6 +54,13 @@ type DeploymentResult struct {
 	Confirm     *Confirmation `json:"confirm,omitempty"`
 }
 
+// Occurrences are the next ten times at which a Required deployment comes due
+// on a device in Zone; events such as a sign-in have no time (SCH-9).
+type Occurrences struct {
+	Zone string      `json:"zone"` // IANA name
+	Next []time.Time `json:"next"`
+}
+
 // OptionOffer says whether a deployment option is offered, and what removed it
 // (DOP-10).
 type OptionOffer struct {

@@ -61,6 +61,9 @@ type DeviceImport struct {
 const (
 	AllSystems          = "SMS00001"
 	AllUnknownComputers = "SMS000US"
+	// AllUsers is Configuration Manager's first user collection. This site has
+	// none of them; naming one is answered by the rule (TSV-12).
+	AllUsers = "SMS00002"
 )
 
 // Collection is a set of devices (COL-1, COL-2).
