@@ -117,6 +117,8 @@ func (a *Agent) sessionRequest(ctx context.Context) (wire.SessionRequest, error)
 		a.verifier.IgnoreTime(true)
 	case token != "":
 		r.ClientToken = token
+		// A clock that lost its battery is as wrong at every start.
+		a.verifier.IgnoreTime(!a.verifier.PossibleTime(a.config.Clock.Now()))
 	default:
 		return r, errors.New("this agent has no token of its appliance: deploy the machine, or install the agent again")
 	}
@@ -145,11 +147,14 @@ func (a *Agent) sessionOpened(response wire.SessionResponse) error {
 			return fmt.Errorf("forget the resume token: %w", err)
 		}
 		a.config.ResumeToken = ""
-		// Time servers are for small corrections; a clock that is wrong by days makes every certificate invalid.
-		if off := a.config.Clock.Now().Sub(response.Time); off < -24*time.Hour || off > 24*time.Hour {
-			if err := a.config.Machine.SetClock(response.Time); err != nil {
-				a.config.Logger.Warn("clock not set", "err", err)
-			}
+	}
+	// Time servers are for small corrections; a clock that is wrong by days makes every certificate invalid and every
+	// schedule meaningless.
+	if off := a.config.Clock.Now().Sub(response.Time); off < -24*time.Hour || off > 24*time.Hour {
+		if err := a.config.Machine.SetClock(response.Time); err != nil {
+			a.config.Logger.Warn("clock not set", "err", err)
+		} else {
+			a.config.Logger.Info("clock set to the appliance's", "off", off.Round(time.Second).String())
 		}
 	}
 	a.kit.site, a.kit.device = response.SiteCode, response.DeviceID

@@ -24,7 +24,6 @@ import (
 	"github.com/bootyard/bootyard/internal/agent/link"
 	"github.com/bootyard/bootyard/internal/pki"
 	"github.com/bootyard/bootyard/internal/wire"
-	"github.com/bootyard/bootyard/tsengine/machine"
 )
 
 const (
@@ -39,6 +38,7 @@ const (
 type appliance struct {
 	t      *testing.T
 	server *httptest.Server
+	listen func(net.Listener) *httptest.Server
 	ca     *pki.Authority
 	now    func() time.Time
 
@@ -56,6 +56,7 @@ type appliance struct {
 	packages map[string]map[string][]byte // id -> path -> content
 	flip     bool                         // serve one wrong byte
 	onBlob   func()                       // before a blob is served
+	cut      func()                       // called once, in the middle of a blob, whose answer ends there
 	fail     func(r *http.Request) int    // status to answer with instead
 	requests []string
 }
@@ -73,11 +74,18 @@ func newAppliance(t *testing.T, now func() time.Time) *appliance {
 	require.NoError(t, err)
 	cert, err := a.ca.Server(nil, []net.IP{net.IPv4(127, 0, 0, 1)}, now())
 	require.NoError(t, err)
-	a.server = httptest.NewUnstartedServer(http.HandlerFunc(a.serve))
-	a.server.Config.ErrorLog = nil
-	a.server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}
-	a.server.StartTLS()
-	t.Cleanup(a.server.Close)
+	a.listen = func(l net.Listener) *httptest.Server {
+		server := httptest.NewUnstartedServer(http.HandlerFunc(a.serve))
+		if l != nil {
+			_ = server.Listener.Close()
+			server.Listener = l
+		}
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}
+		server.StartTLS()
+		return server
+	}
+	a.server = a.listen(nil)
+	t.Cleanup(func() { a.server.Close() })
 	return a
 }
 
@@ -205,6 +213,14 @@ func (a *appliance) blob(w http.ResponseWriter, r *http.Request) {
 				if a.flip {
 					data[0] ^= 1
 				}
+				if cut := a.cut; cut != nil {
+					a.cut = nil
+					w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+					_, _ = w.Write(data[:len(data)/2])
+					_ = http.NewResponseController(w).Flush()
+					cut()
+					panic(http.ErrAbortHandler)
+				}
 				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 				return
 			}
@@ -231,107 +247,6 @@ func answer(w http.ResponseWriter, status int, v any) {
 	if v != nil {
 		_ = json.NewEncoder(w).Encode(v)
 	}
-}
-
-// clock is a clock that jumps over waits.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-	return ctx.Err()
-}
-
-func (c *clock) set(now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = now
-}
-
-// fakeMachine is a machine without hardware.
-type fakeMachine struct {
-	mu       sync.Mutex
-	clock    *clock
-	identity wire.Identity
-	restarts int
-	offs     int
-	set      []time.Time
-	network  error
-}
-
-func (m *fakeMachine) Identity(context.Context, string) (wire.Identity, error) {
-	return m.identity, nil
-}
-func (m *fakeMachine) BootArgs() (map[string]string, error) { return nil, nil }
-func (m *fakeMachine) ConnectNetwork(context.Context, string, func(string)) error {
-	return m.network
-}
-func (m *fakeMachine) SetClock(now time.Time) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.set = append(m.set, now)
-	m.clock.set(now)
-	return nil
-}
-func (m *fakeMachine) Restart(context.Context) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.restarts++
-	return nil
-}
-func (m *fakeMachine) PowerOff(context.Context) error { m.offs++; return nil }
-
-// commands records command lines; "exit N" ends with code N.
-type commands struct {
-	mu    sync.Mutex
-	lines []string
-	on    func(ctx context.Context, c machine.Command)
-}
-
-func (c *commands) Run(ctx context.Context, command machine.Command) (machine.Exit, error) {
-	c.mu.Lock()
-	c.lines = append(c.lines, command.Line)
-	c.mu.Unlock()
-	if c.on != nil {
-		c.on(ctx, command)
-	}
-	var code uint32
-	_, _ = fmt.Sscanf(command.Line, "exit %d", &code)
-	return machine.Exit{Code: code, Output: command.Line}, ctx.Err()
-}
-
-func (c *commands) all() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return append([]string(nil), c.lines...)
-}
-
-// screen keeps what a person would see.
-type screen struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.Write(p)
-}
-
-func (s *screen) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.String()
 }
 
 // bench is a boot environment with everything made up but the agent, the engine and TLS.
