@@ -139,6 +139,9 @@ func (env *environment) importFolder(cmd *cobra.Command, path string, in package
 		return fmt.Errorf("open source: %w", err)
 	}
 	in.Dir = abs
+	progress := env.progress()
+	progress.show("storing " + abs + " in the content library")
+	defer progress.end()
 	p, err := post[wire.Package](cmd.Context(), env, path, in)
 	if err != nil {
 		return err

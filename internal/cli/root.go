@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ Results go to standard output, everything else to standard error.`,
   bootyard deployment explain --device lab-01`,
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&env.socket, "socket", defaultSocket, "unix socket of the appliance (env BOOTYARD_SOCKET)")
+	flags.StringVar(&env.socket, "socket", "", "unix socket of the appliance (env BOOTYARD_SOCKET; default "+defaultSocket+")")
 	flags.StringVar(&env.url, "url", "", "https://host[:port] of a remote appliance (env BOOTYARD_URL)")
 	flags.StringVar(&env.tokenFile, "token-file", "", "file with an API token (env BOOTYARD_TOKEN holds the token itself)")
 	flags.StringVar(&env.caFile, "ca", "", "copy of the appliance's <data_dir>/pki/ca.pem (env BOOTYARD_CA)")
@@ -96,6 +97,7 @@ Results go to standard output, everything else to standard error.`,
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	strict(root)
+	env.completeNames(root)
 	return root
 }
 
@@ -176,7 +178,7 @@ func inBrackets(rule string) string {
 
 // remote is the URL of the appliance, or empty when the socket is used.
 func (env *environment) remote() string {
-	if env.url != "" {
+	if env.url != "" || env.socket != "" { // a flag is nearer than the environment
 		return env.url
 	}
 	return env.getenv("BOOTYARD_URL")
@@ -184,9 +186,9 @@ func (env *environment) remote() string {
 
 // client connects to the appliance that flags and environment name.
 func (env *environment) client() (*client.Client, error) {
-	o := client.Options{Socket: env.socket, URL: env.remote(), Token: env.getenv("BOOTYARD_TOKEN")}
-	if s := env.getenv("BOOTYARD_SOCKET"); s != "" && env.socket == defaultSocket {
-		o.Socket = s
+	o := client.Options{
+		Socket: cmp.Or(env.socket, env.getenv("BOOTYARD_SOCKET"), defaultSocket),
+		URL:    env.remote(), Token: env.getenv("BOOTYARD_TOKEN"),
 	}
 	if env.tokenFile != "" {
 		data, err := os.ReadFile(env.tokenFile)
@@ -195,10 +197,7 @@ func (env *environment) client() (*client.Client, error) {
 		}
 		o.Token = firstLine(string(data))
 	}
-	ca := env.caFile
-	if ca == "" {
-		ca = env.getenv("BOOTYARD_CA")
-	}
+	ca := cmp.Or(env.caFile, env.getenv("BOOTYARD_CA"))
 	if o.URL != "" && ca != "" {
 		data, err := os.ReadFile(ca)
 		if err != nil {
