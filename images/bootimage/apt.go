@@ -1,11 +1,9 @@
 package bootimage
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -13,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/bootyard/bootyard/images/internal/command"
 )
 
 // maxOutput bounds what is kept of a program's output. apt-get lists about 100
@@ -21,24 +21,24 @@ const maxOutput = 4 << 20
 
 // run starts a program and returns what it printed. The error carries the end
 // of what it said on standard error.
-func run(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
-	var stdout, stderr limitedBuffer
+func run(ctx context.Context, dir, name string, args ...string) (string, error) {
+	stdout, stderr := &command.Head{Limit: maxOutput}, &command.Head{Limit: maxOutput}
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.WaitDelay = 10 * time.Second
 	err := cmd.Run()
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(name), ctx.Err())
+		return "", fmt.Errorf("%s: %w", filepath.Base(name), ctx.Err())
 	}
 	if errors.Is(err, exec.ErrNotFound) {
-		return nil, fmt.Errorf("%s is not installed: boot images are built on a Debian machine: %w", name, err)
+		return "", fmt.Errorf("%s is not installed: boot images are built on a Debian machine: %w", name, err)
 	}
 	if err != nil {
-		return nil, &toolError{name: filepath.Base(name), said: stderr.tail(2000), err: err}
+		return "", &toolError{name: filepath.Base(name), said: stderr.Tail(2000), err: err}
 	}
-	return stdout.Bytes(), nil
+	return stdout.String(), nil
 }
 
 // toolError is a program that ended badly and what it said.
@@ -52,19 +52,6 @@ func (e *toolError) Error() string {
 }
 
 func (e *toolError) Unwrap() error { return e.err }
-
-// limitedBuffer keeps the first maxOutput bytes and swallows the rest.
-type limitedBuffer struct{ bytes.Buffer }
-
-func (b *limitedBuffer) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), max(0, maxOutput-b.Len()))])
-	return len(p), nil
-}
-
-func (b *limitedBuffer) tail(n int) string {
-	s := b.String()
-	return s[max(0, len(s)-n):]
-}
 
 // apt asks the host's package manager. Its sources and keys decide what is
 // trusted; nothing is installed, and root is not needed.
@@ -99,7 +86,7 @@ func (a apt) kernelPackage(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(out) {
 		depends, ok := strings.CutPrefix(line, "Depends:")
 		if !ok {
 			continue
@@ -126,7 +113,7 @@ func (a apt) closure(ctx context.Context, names []string) ([]Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseURIs(string(out))
+	return parseURIs(out)
 }
 
 // offered is one package at the version that the apt sources offer now.
@@ -139,7 +126,7 @@ func (a apt) offered(ctx context.Context, name string) (Package, error) {
 	if err != nil {
 		return Package{}, err
 	}
-	pkgs, err := parseURIs(string(out))
+	pkgs, err := parseURIs(out)
 	if err != nil || len(pkgs) != 1 {
 		return Package{}, errors.Join(fmt.Errorf("apt: want one package for %s, have %d", name, len(pkgs)), err)
 	}
@@ -224,17 +211,4 @@ func unpack(ctx context.Context, deb, dir string) error {
 		return fmt.Errorf("unpack %s: %w", filepath.Base(deb), err)
 	}
 	return nil
-}
-
-// copyFile stores a copy of src under dst in one step.
-func copyFile(src, dst string) error {
-	in, err := os.Open(src)
-	if err != nil {
-		return fmt.Errorf("copy: %w", err)
-	}
-	defer in.Close()
-	return replaceFile(dst, func(out *os.File) error {
-		_, err := io.Copy(out, in)
-		return err
-	})
 }

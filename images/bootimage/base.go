@@ -19,6 +19,9 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/bootyard/bootyard/images/internal/cache"
+	"github.com/bootyard/bootyard/images/internal/command"
 )
 
 // buildVersion is part of every key: raise it when the same inputs are turned
@@ -152,7 +155,7 @@ func (c Config) baseOf(ctx context.Context, l Lock, in inputs) (baseArchive, err
 	if b.load(stem + ".json") {
 		return b, nil
 	}
-	tmp, err := os.MkdirTemp(c.CacheDir, "build-")
+	tmp, err := os.MkdirTemp(c.CacheDir, workPrefix)
 	if err != nil {
 		return b, fmt.Errorf("cache folder: %w", err)
 	}
@@ -184,24 +187,24 @@ func (c Config) baseOf(ctx context.Context, l Lock, in inputs) (baseArchive, err
 	// Two workers whatever the host has: with workers the result depends on the
 	// level alone, and the locked zstd makes it independent of the host.
 	cmd = append(cmd, "-"+strconv.Itoa(in.level), "-T2", "-q", "-c")
-	err = replaceFile(b.archive, func(f *os.File) error {
+	err = cache.Replace(b.archive, func(f *os.File) error {
 		return compressWith(ctx, f, cmd, func(w io.Writer) error { return st.files.write(w, uint64(l.Epoch)) })
 	})
 	if err != nil {
 		return b, err
 	}
-	if err := copyFile(st.kernel, b.kernel); err != nil {
+	if err := cache.CopyFile(st.kernel, b.kernel); err != nil {
 		return b, err
 	}
 	b.Lock, b.Modules, b.Unmatched = l, st.modules, st.unmatched
-	if b.SHA256, _, err = hashFile(b.archive); err != nil {
+	if b.SHA256, _, err = cache.HashFile(b.archive); err != nil {
 		return b, err
 	}
 	data, err := json.MarshalIndent(b, "", "  ")
 	if err != nil {
 		return b, fmt.Errorf("describe base archive: %w", err)
 	}
-	return b, writeFile(stem+".json", data)
+	return b, cache.WriteFile(stem+".json", data)
 }
 
 // load says whether the cache holds the archive whole.
@@ -210,7 +213,7 @@ func (b *baseArchive) load(name string) bool {
 	if err != nil || json.Unmarshal(data, b) != nil {
 		return false
 	}
-	sum, _, err := hashFile(b.archive)
+	sum, _, err := cache.HashFile(b.archive)
 	if err != nil || sum != b.SHA256 {
 		return false
 	}
@@ -222,9 +225,9 @@ func (b *baseArchive) load(name string) bool {
 func compressWith(ctx context.Context, w io.Writer, cmd []string, fill func(io.Writer) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var stderr limitedBuffer
+	stderr := &command.Head{Limit: maxOutput}
 	c := exec.CommandContext(ctx, cmd[0], cmd[1:]...)
-	c.Stdout, c.Stderr = w, &stderr
+	c.Stdout, c.Stderr = w, stderr
 	c.WaitDelay = 10 * time.Second
 	in, err := c.StdinPipe()
 	if err != nil {
@@ -239,7 +242,7 @@ func compressWith(ctx context.Context, w io.Writer, cmd []string, fill func(io.W
 	}
 	in.Close()
 	if err := c.Wait(); err != nil {
-		return errors.Join(fillErr, fmt.Errorf("compress: %w: %s", err, stderr.tail(500)))
+		return errors.Join(fillErr, fmt.Errorf("compress: %w: %s", err, stderr.Tail(500)))
 	}
 	return fillErr
 }

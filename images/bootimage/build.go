@@ -3,15 +3,13 @@ package bootimage
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/bootyard/bootyard/images/internal/cache"
 )
 
 // Names of what Build leaves in Config.OutDir.
@@ -19,6 +17,12 @@ const (
 	KernelFile    = "vmlinuz"       // Debian's signed kernel, unchanged
 	InitramfsFile = "initramfs.img" // base archive and agent archive
 	ResultFile    = "bootimage.json"
+)
+
+// What the folders of builds at work in the cache begin with.
+const (
+	workPrefix     = "build-"
+	downloadPrefix = "download-"
 )
 
 // ReleaseLevel is the zstd level for images that are shipped: about a minute
@@ -93,11 +97,11 @@ func build(ctx context.Context, cfg Config) (Result, error) {
 	if err := checkAgent(cfg.AgentBinary); err != nil {
 		return Result{}, err
 	}
-	agentSum, _, err := hashFile(cfg.AgentBinary)
+	agentSum, _, err := cache.HashFile(cfg.AgentBinary)
 	if err != nil {
 		return Result{}, err
 	}
-	unlock, err := cfg.lockCache(ctx)
+	unlock, err := cfg.openCache(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -130,10 +134,10 @@ func build(ctx context.Context, cfg Config) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if err := copyFile(b.kernel, r.Kernel); err != nil {
+	if err := cache.CopyFile(b.kernel, r.Kernel); err != nil {
 		return Result{}, err
 	}
-	err = replaceFile(r.Initramfs, func(f *os.File) error {
+	err = cache.Replace(r.Initramfs, func(f *os.File) error {
 		base, err := os.Open(b.archive)
 		if err != nil {
 			return fmt.Errorf("base archive: %w", err)
@@ -144,10 +148,10 @@ func build(ctx context.Context, cfg Config) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if r.KernelSHA256, r.KernelSize, err = hashFile(r.Kernel); err != nil {
+	if r.KernelSHA256, r.KernelSize, err = cache.HashFile(r.Kernel); err != nil {
 		return Result{}, err
 	}
-	if r.InitramfsSHA256, r.InitramfsSize, err = hashFile(r.Initramfs); err != nil {
+	if r.InitramfsSHA256, r.InitramfsSize, err = cache.HashFile(r.Initramfs); err != nil {
 		return Result{}, err
 	}
 	data, err := json.MarshalIndent(r, "", "  ")
@@ -156,7 +160,7 @@ func build(ctx context.Context, cfg Config) (Result, error) {
 	}
 	cfg.log().Info("boot image built", "kernel", r.KernelVersion, "initramfs", r.Initramfs,
 		"bytes", r.KernelSize+r.InitramfsSize, "modules", r.Modules, "sha256", r.InitramfsSHA256)
-	return r, writeFile(filepath.Join(cfg.OutDir, ResultFile), append(data, '\n'))
+	return r, cache.WriteFile(filepath.Join(cfg.OutDir, ResultFile), append(data, '\n'))
 }
 
 // readResult returns the description in dir if it is for key and the files
@@ -167,11 +171,11 @@ func readResult(dir, key string) (Result, bool) {
 	if err != nil || json.Unmarshal(data, &r) != nil || r.Key != key {
 		return r, false
 	}
-	k, _, err := hashFile(filepath.Join(dir, KernelFile))
+	k, _, err := cache.HashFile(filepath.Join(dir, KernelFile))
 	if err != nil || k != r.KernelSHA256 {
 		return r, false
 	}
-	i, _, err := hashFile(filepath.Join(dir, InitramfsFile))
+	i, _, err := cache.HashFile(filepath.Join(dir, InitramfsFile))
 	return r, err == nil && i == r.InitramfsSHA256
 }
 
@@ -192,33 +196,18 @@ func (c Config) packages(tmp string) packageCache {
 	return packageCache{dir: filepath.Join(c.CacheDir, "packages"), apt: apt{arch: "amd64", tmp: tmp}, log: c.log()}
 }
 
-// lockCache keeps two builds from using the same cache at the same time.
-func (c Config) lockCache(ctx context.Context) (func(), error) {
-	if err := os.MkdirAll(c.CacheDir, 0o755); err != nil {
-		return nil, fmt.Errorf("cache folder: %w", err)
-	}
-	f, err := os.OpenFile(filepath.Join(c.CacheDir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+// openCache keeps two builds from using the same cache at the same time, and
+// deletes what one that was killed left there.
+func (c Config) openCache(ctx context.Context) (func(), error) {
+	unlock, err := cache.Lock(ctx, c.CacheDir)
 	if err != nil {
-		return nil, fmt.Errorf("cache folder: %w", err)
+		return nil, err
 	}
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("lock the cache: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, fmt.Errorf("another build uses %s: %w", c.CacheDir, ctx.Err())
-		case <-tick.C:
-		}
+	left := append(cache.Sweep(c.CacheDir, workPrefix), cache.Sweep(filepath.Join(c.CacheDir, "packages"), downloadPrefix)...)
+	if len(left) > 0 {
+		c.log().Warn("remains of an interrupted build cannot be deleted", "folders", left)
 	}
+	return unlock, nil
 }
 
 // agentArchive is the second archive: the agent alone.

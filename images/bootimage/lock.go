@@ -8,8 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"github.com/bootyard/bootyard/images/internal/cache"
 )
 
 //go:embed lock.json
@@ -133,7 +134,7 @@ func (l Lock) Write(name string) error {
 	if err != nil {
 		return fmt.Errorf("lock file: %w", err)
 	}
-	return writeFile(name, append(data, '\n'))
+	return cache.WriteFile(name, append(data, '\n'))
 }
 
 // versionText says whether s consists of characters of Debian versions (policy
@@ -150,42 +151,4 @@ func versionText(s string) bool {
 		}
 	}
 	return true
-}
-
-// writeFile replaces a file in one step, so that a reader never sees half of it.
-func writeFile(name string, data []byte) error {
-	return replaceFile(name, func(f *os.File) error {
-		_, err := f.Write(data)
-		return err
-	})
-}
-
-// replaceFile writes name by way of a temporary file beside it: synced, then
-// renamed, then the folder is synced.
-func replaceFile(name string, fill func(*os.File) error) (err error) {
-	dir := filepath.Dir(name)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err = fill(f); err != nil {
-		return err
-	}
-	if err = errors.Join(f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	if err = os.Rename(f.Name(), name); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

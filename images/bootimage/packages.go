@@ -2,14 +2,13 @@ package bootimage
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+
+	"github.com/bootyard/bootyard/images/internal/cache"
 )
 
 // ErrVersionGone says that a locked version is no longer on the mirror: security
@@ -32,7 +31,7 @@ func (c packageCache) path(p Package) string {
 func (c packageCache) fetch(ctx context.Context, pkgs []Package) (map[string]string, error) {
 	files, missing := map[string]string{}, []Package{}
 	for _, p := range pkgs {
-		sum, _, err := hashFile(c.path(p))
+		sum, _, err := cache.HashFile(c.path(p))
 		if err == nil && sum == p.SHA256 {
 			files[p.Name] = c.path(p)
 			continue
@@ -62,7 +61,7 @@ func (c packageCache) download(ctx context.Context, pkgs []Package) ([]Package, 
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("package cache: %w", err)
 	}
-	tmp, err := os.MkdirTemp(c.dir, "download-")
+	tmp, err := os.MkdirTemp(c.dir, downloadPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("package cache: %w", err)
 	}
@@ -74,7 +73,7 @@ func (c packageCache) download(ctx context.Context, pkgs []Package) ([]Package, 
 	}
 	var out []Package
 	for _, p := range pkgs {
-		if p.SHA256, p.Size, err = hashFile(files[p.Name]); err != nil {
+		if p.SHA256, p.Size, err = cache.HashFile(files[p.Name]); err != nil {
 			return nil, err
 		}
 		if err := os.Rename(files[p.Name], c.path(p)); err != nil {
@@ -83,19 +82,4 @@ func (c packageCache) download(ctx context.Context, pkgs []Package) ([]Package, 
 		out = append(out, p)
 	}
 	return out, nil
-}
-
-// hashFile returns SHA-256 (lower-case hex) and size of a file.
-func hashFile(name string) (string, int64, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", 0, fmt.Errorf("hash: %w", err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	n, err := io.Copy(h, f)
-	if err != nil {
-		return "", 0, fmt.Errorf("hash %s: %w", name, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), n, nil
 }

@@ -20,7 +20,7 @@ func MakeLock(ctx context.Context, cfg Config) (Lock, error) {
 	if err != nil {
 		return Lock{}, err
 	}
-	unlock, err := cfg.lockCache(ctx)
+	unlock, err := cfg.openCache(ctx)
 	if err != nil {
 		return Lock{}, err
 	}
@@ -44,7 +44,7 @@ func makeLock(ctx context.Context, cfg Config, in inputs) (Lock, error) {
 }
 
 func lockOnce(ctx context.Context, cfg Config, in inputs) (Lock, error) {
-	tmp, err := os.MkdirTemp(cfg.CacheDir, "lock-")
+	tmp, err := os.MkdirTemp(cfg.CacheDir, workPrefix)
 	if err != nil {
 		return Lock{}, fmt.Errorf("make a lock file: %w", err)
 	}

@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/bootyard/bootyard/images/internal/cache"
 )
 
 // Names of what BuildDebian leaves in Config.OutDir.
@@ -20,6 +18,9 @@ const (
 	ImageFile    = "image.tar.zst"
 	MetadataFile = "image.json"
 )
+
+// workPrefix begins the folders of builds at work in the cache.
+const workPrefix = "build-"
 
 // Config says what to build and where.
 type Config struct {
@@ -79,20 +80,21 @@ func (c Config) build(ctx context.Context) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	for _, dir := range []string{c.OutDir, c.CacheDir} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return Image{}, fmt.Errorf("make folder: %w", err)
-		}
+	if err := os.MkdirAll(c.OutDir, 0o755); err != nil {
+		return Image{}, fmt.Errorf("make folder: %w", err)
 	}
 	if img, ok := load(c.OutDir, r.key); ok && !c.Refresh {
 		c.log().Info("OS image is up to date", "file", img.Path, "bytes", img.Size)
 		return img, nil
 	}
-	unlock, err := lockDir(ctx, c.CacheDir)
+	unlock, err := cache.Lock(ctx, c.CacheDir)
 	if err != nil {
 		return Image{}, err
 	}
 	defer unlock()
+	if left := cache.Sweep(c.CacheDir, workPrefix); len(left) > 0 {
+		c.log().Warn("remains of an interrupted build cannot be deleted", "folders", left)
+	}
 	kept := filepath.Join(c.CacheDir, "debian-"+r.key[:32])
 	img, ok := load(kept, r.key)
 	if !ok || c.Refresh {
@@ -102,7 +104,7 @@ func (c Config) build(ctx context.Context) (Image, error) {
 		img.Cached = false
 	}
 	for _, name := range []string{ImageFile, MetadataFile} { // metadata last: it says that the rest is whole
-		if err := place(filepath.Join(kept, name), filepath.Join(c.OutDir, name)); err != nil {
+		if err := cache.LinkFile(filepath.Join(kept, name), filepath.Join(c.OutDir, name)); err != nil {
 			return Image{}, err
 		}
 	}
@@ -118,7 +120,7 @@ func load(dir, key string) (Image, bool) {
 		return img, false
 	}
 	img.Path, img.Cached = filepath.Join(dir, ImageFile), true
-	sum, size, err := hashFile(img.Path)
+	sum, size, err := cache.HashFile(img.Path)
 	return img, err == nil && size == img.Size && sum == img.SHA256
 }
 
@@ -127,7 +129,7 @@ func (c Config) bootstrap(ctx context.Context, r recipe, dir string) (Image, err
 	if os.Geteuid() != 0 {
 		return Image{}, errors.New("root is needed to make a system of files with owners: run as root, or bring an image made elsewhere")
 	}
-	tmp, err := os.MkdirTemp(c.CacheDir, "build-")
+	tmp, err := os.MkdirTemp(c.CacheDir, workPrefix)
 	if err != nil {
 		return Image{}, fmt.Errorf("make folder: %w", err)
 	}
@@ -143,14 +145,14 @@ func (c Config) bootstrap(ctx context.Context, r recipe, dir string) (Image, err
 		return Image{}, err
 	}
 	img := Image{Built: start.UTC().Truncate(time.Second), Key: r.key, Metadata: m}
-	if img.SHA256, img.Size, err = hashFile(filepath.Join(out, ImageFile)); err != nil {
+	if img.SHA256, img.Size, err = cache.HashFile(filepath.Join(out, ImageFile)); err != nil {
 		return Image{}, err
 	}
 	data, err := json.MarshalIndent(img, "", "  ")
 	if err != nil {
 		return Image{}, fmt.Errorf("describe image: %w", err)
 	}
-	if err := writeSynced(filepath.Join(out, MetadataFile), data); err != nil {
+	if err := cache.WriteFile(filepath.Join(out, MetadataFile), append(data, '\n')); err != nil {
 		return Image{}, err
 	}
 	if err := os.RemoveAll(dir); err != nil {
@@ -164,79 +166,9 @@ func (c Config) bootstrap(ctx context.Context, r recipe, dir string) (Image, err
 	return img, nil
 }
 
-// place puts src at dst in one step: a second name for the same bytes where the
-// file system allows, else a copy.
-func place(src, dst string) error {
-	tmp := dst + ".new"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("place %s: %w", dst, err)
-	}
-	if err := os.Link(src, tmp); err != nil {
-		in, err := os.Open(src)
-		if err != nil {
-			return fmt.Errorf("place %s: %w", dst, err)
-		}
-		defer in.Close()
-		f, err := os.Create(tmp)
-		if err != nil {
-			return fmt.Errorf("place %s: %w", dst, err)
-		}
-		_, err = io.Copy(f, in)
-		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-			return fmt.Errorf("place %s: %w", dst, errors.Join(err, os.Remove(tmp)))
-		}
-	}
-	if err := os.Rename(tmp, dst); err != nil {
-		return fmt.Errorf("place %s: %w", dst, err)
-	}
-	// Renaming a name onto another name of the same file does nothing: drop ours.
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("place %s: %w", dst, err)
-	}
-	return nil
-}
-
-func writeSynced(name string, data []byte) error {
-	f, err := os.Create(name)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
-}
-
 func (c Config) log() *slog.Logger {
 	if c.Logger == nil {
 		return slog.New(slog.DiscardHandler)
 	}
 	return c.Logger
-}
-
-// lockDir keeps two builds from working in the same cache.
-func lockDir(ctx context.Context, dir string) (func(), error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("lock the cache: %w", err)
-	}
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("lock the cache: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, fmt.Errorf("another build uses %s: %w", dir, ctx.Err())
-		case <-tick.C:
-		}
-	}
 }
