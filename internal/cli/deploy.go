@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -37,8 +38,12 @@ given; without a terminal it does nothing and leaves with exit code 3.`,
 			if err != nil {
 				return err
 			}
-			if err := env.deployed(made); err != nil || !follow {
+			if err := env.deployed(made); err != nil || in.DryRun {
 				return err
+			}
+			if !follow {
+				fmt.Fprintf(env.err, "next: boot %s from the network or a medium; 'bootyard status %s --follow' shows how it goes\n", oneLine(in.Device), made.Deployment.ID)
+				return nil
 			}
 			return followDeployment(cmd.Context(), env, made.Deployment.ID)
 		},

@@ -180,7 +180,7 @@ func newExplainCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printDecision(env, d)
+			return printDecision(env, wire.Environment(in), d)
 		},
 	}
 	f := c.Flags()
@@ -191,9 +191,13 @@ func newExplainCommand(env *environment) *cobra.Command {
 	return c
 }
 
-func printDecision(env *environment, d wire.Decision) error {
+func printDecision(env *environment, in wire.Environment, d wire.Decision) error {
 	return env.print(d, func(w *tabwriter.Writer) {
-		fmt.Fprintf(w, "%s would %s%s: %s%s\n", oneLine(d.DeviceName), actionWords(d.Action), spaced(d.Deployment), oneLine(d.Reason), inBrackets(d.Rule))
+		would := " would " + actionWords(d.Action) + spaced(d.Deployment)
+		if in == wire.FullOS && d.Action == wire.ActionNothing {
+			would = "" // nothing is served to an installed OS; its agent decides
+		}
+		fmt.Fprintf(w, "%s%s: %s%s\n", oneLine(d.DeviceName), would, oneLine(d.Reason), inBrackets(d.Rule))
 		for _, n := range d.Notes {
 			fmt.Fprintf(w, "  note: %s%s\n", oneLine(n.Text), inBrackets(n.Rule))
 		}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
 
@@ -49,16 +51,12 @@ func newSequenceShowCommand(env *environment) *cobra.Command {
 				for _, r := range s.References {
 					row(w, "needs "+r.Kind, r.ID+inBrackets(r.Step))
 				}
-				invalid(w, s)
+				for _, r := range s.Invalid {
+					row(w, "cannot be deployed", r.Text+inBrackets(r.Rule))
+				}
 				row(w, "updated", when(&s.Updated))
 			})
 		},
-	}
-}
-
-func invalid(w *tabwriter.Writer, s wire.Sequence) {
-	for _, r := range s.Invalid {
-		row(w, "cannot be deployed", r.Text+inBrackets(r.Rule))
 	}
 }
 
@@ -100,14 +98,22 @@ once that is there.`,
 				if err != nil {
 					return err
 				}
-				one.ID, one.Name, one.BootImage, one.Replace = in.ID, in.Name, in.BootImage, in.Replace
+				one.ID, one.BootImage, one.Replace = in.ID, in.BootImage, in.Replace
+				switch {
+				case in.Name != "":
+					one.Name = in.Name
+				case in.Replace:
+					one.Name = "" // a new version is no new name
+				}
 				s, err := post[wire.Sequence](cmd.Context(), env, "/sequences", one)
 				if err != nil {
 					return fmt.Errorf("import %s: %w", file, err)
 				}
 				if err := env.print(s, func(w *tabwriter.Writer) {
-					row(w, s.ID, s.Name, fmt.Sprint("version ", s.Version), fmt.Sprint(s.Steps, " steps"))
-					invalid(w, s)
+					row(w, s.ID, s.Name, fmt.Sprint("version ", s.Version), fmt.Sprint(s.Steps, " step(s)"))
+					for _, r := range s.Invalid {
+						fmt.Fprintf(w, "  cannot be deployed: %s%s\n", oneLine(r.Text), inBrackets(r.Rule))
+					}
 				}); err != nil {
 					return err
 				}
@@ -116,27 +122,32 @@ once that is there.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&in.Name, "name", "", "name, unless the file has one")
+	f.StringVar(&in.Name, "name", "", "name (default: that in the file, or the file's own)")
 	f.StringVar(&in.ID, "id", "", "keep this id if it is free")
 	f.StringVar(&in.BootImage, "boot-image", "", "boot image id (a sequence without one deploys no OS)")
 	f.BoolVar(&in.Replace, "replace", false, "replace the sequence of the same id")
 	return c
 }
 
-// readSequence reads a file for the API, which takes UTF-8 only.
+// readSequence reads a file for the API, which takes UTF-8 only. A sequence
+// without a name of its own gets that of its file.
 func readSequence(file string) (wire.SequenceImport, error) {
 	data, err := readLimited(file)
 	if err != nil {
 		return wire.SequenceImport{}, err
 	}
+	s, err := sequence.Parse(data)
+	if err != nil {
+		return wire.SequenceImport{}, fmt.Errorf("read %s: %w (TSV-5)", file, err)
+	}
 	if !utf8.Valid(data) || len(data) > 1 && (data[0] == 0 || data[1] == 0) { // UTF-16
-		s, err := sequence.Parse(data)
-		if err != nil {
-			return wire.SequenceImport{}, fmt.Errorf("read %s: %w", file, err)
-		}
 		data = s.Export()
 	}
-	return wire.SequenceImport{XML: string(data)}, nil
+	in := wire.SequenceImport{XML: string(data)}
+	if s.Name == "" {
+		in.Name = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	}
+	return in, nil
 }
 
 func readLimited(file string) ([]byte, error) {
