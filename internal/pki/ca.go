@@ -24,11 +24,18 @@ import (
 )
 
 const (
-	caLifetime     = 20 * 365 * 24 * time.Hour // media live for years
 	serverLifetime = 90 * 24 * time.Hour
 	renewBefore    = 30 * 24 * time.Hour
 	// backdate allows for clocks that are a little behind the appliance's.
 	backdate = 24 * time.Hour
+)
+
+// The CA's certificate has no date that could be wrong: agents trust its key,
+// which the boot arguments and media pin, and the clock of the first start may
+// have been off by decades. 9999 means "no end" (RFC 5280 section 4.1.2.5).
+var (
+	caNotBefore = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	caNotAfter  = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 )
 
 // Authority is the certificate authority of one appliance. It is safe for
@@ -43,7 +50,7 @@ type Authority struct {
 // Open reads the authority from dir or makes it there on first use: ca.pem
 // (0644) and ca.key (0600). A half-written pair cannot occur: the key is put in
 // place first and a lone key is taken up again.
-func Open(dir string, now time.Time) (*Authority, error) {
+func Open(dir string, _ time.Time) (*Authority, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder for the CA: %w", err)
 	}
@@ -54,7 +61,7 @@ func Open(dir string, now time.Time) (*Authority, error) {
 	a := &Authority{dir: dir, key: key}
 	certFile := filepath.Join(dir, "ca.pem")
 	if a.pem, err = os.ReadFile(certFile); errors.Is(err, fs.ErrNotExist) {
-		if a.pem, err = a.selfSign(now); err == nil {
+		if a.pem, err = a.selfSign(); err == nil {
 			err = atomicfile.Write(certFile, a.pem, 0o644)
 		}
 	}
@@ -147,12 +154,12 @@ func (a *Authority) stillGood(c tls.Certificate, names []string, addrs []net.IP,
 	return true
 }
 
-func (a *Authority) selfSign(now time.Time) ([]byte, error) {
+func (a *Authority) selfSign() ([]byte, error) {
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{CommonName: "bootyard CA"},
-		NotBefore:             now.Add(-backdate),
-		NotAfter:              now.Add(caLifetime),
+		NotBefore:             caNotBefore,
+		NotAfter:              caNotAfter,
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		MaxPathLenZero:        true,

@@ -65,6 +65,28 @@ func TestServerCertificateVerifiesAndIsRenewed(t *testing.T) {
 	require.NotEqual(t, other.Leaf.SerialNumber, late.Leaf.SerialNumber, "renewed a month before it expires")
 }
 
+// The first start may have been with a wrong clock: the pinned key is what
+// counts, so the CA must be good whenever the clock is right.
+func TestAuthorityIsGoodWhateverTheClockWasAtFirst(t *testing.T) {
+	for name, first := range map[string]time.Time{
+		"no clock at all": time.Unix(0, 0), "empty battery": time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC),
+		"far ahead": time.Date(2050, 1, 1, 0, 0, 0, 0, time.UTC), "right": now,
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, err := pki.Open(t.TempDir(), first)
+			require.NoError(t, err)
+			c, err := a.Server([]string{"boot.example"}, nil, now)
+			require.NoError(t, err)
+			roots := x509.NewCertPool()
+			require.True(t, roots.AppendCertsFromPEM(a.PEM()))
+			for _, at := range []time.Time{now, now.Add(60 * 24 * time.Hour)} {
+				_, err = c.Leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: at, DNSName: "boot.example"})
+				require.NoError(t, err)
+			}
+		})
+	}
+}
+
 func TestDamagedFilesAreNamed(t *testing.T) {
 	dir := t.TempDir()
 	_, err := pki.Open(dir, now)
