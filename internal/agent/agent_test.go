@@ -273,34 +273,6 @@ func TestUserInstalls(t *testing.T) {
 	require.Len(t, i.commands.all(), 2, "RRN-4")
 }
 
-func TestAllBefore(t *testing.T) {
-	i := newInstalled(t)
-	i.addPackage("BYD00003", "run.sh", "echo hello")
-	i.run.SequenceXML = sequenceOf(command("first", "echo one"), packageCommand("use it", "BYD00003", "sh run.sh"))
-	c := candidate()
-	c.Option, c.Packages = wire.AllBefore, []string{"BYD00003", "BYD00004"}
-	c.Assignments = []wire.Assignment{{Kind: wire.ASAP}}
-	i.offer(c)
-	require.Error(t, i.at(t, start))
-	require.Empty(t, i.commands.all(), "DOP-12: missing content, no start")
-	require.Empty(t, i.claims)
-	require.NotEmpty(t, i.messages)
-	i.addPackage("BYD00004", "other", "x")
-	i.requests = nil
-	require.NoError(t, i.at(t, start.Add(time.Hour)))
-	require.Equal(t, []string{"echo one", "sh run.sh"}, i.commands.all())
-	lastBlob, claim := 0, 0
-	for n, r := range i.requests {
-		if strings.Contains(r, "/blobs/") {
-			lastBlob = n
-		}
-		if r == "POST "+wire.PathRuns {
-			claim = n
-		}
-	}
-	require.Less(t, lastBlob, claim)
-}
-
 func TestSignInStartsIt(t *testing.T) {
 	i := newInstalled(t)
 	var users []string

@@ -29,6 +29,8 @@ const (
 	retryLast  = time.Minute
 	// watchPause is the longest pause: users and windows are looked at that often.
 	watchPause = time.Minute
+	// contentPause is how soon content that is missing ahead of its deadline is asked for again.
+	contentPause = 5 * time.Minute
 )
 
 // RunOnce does one round: it goes on with a run that was interrupted, sends what is queued, asks for policy, downloads what
@@ -85,6 +87,9 @@ func (a *Agent) round(ctx context.Context) (ran bool, err error) {
 	for _, c := range plan.download {
 		if err := a.download(ctx, c); err != nil {
 			a.config.Logger.Warn("content is not there yet", "deployment", c.Deployment, "err", err)
+			a.tellOnce(ctx, "content:"+c.Deployment, "warning",
+				fmt.Sprintf("%s (%s): content is not there yet and is asked for until the deadline (SCH-17): %v", c.SequenceName, c.Deployment, err))
+			plan.wakeAt(now, now.Add(contentPause))
 		}
 	}
 	a.setNext(plan.next)
@@ -197,23 +202,37 @@ func (a *Agent) download(ctx context.Context, c wire.Candidate) error {
 	return nil
 }
 
-// begin claims a deployment and runs it. With AllBefore nothing is claimed before everything is here (DOP-12).
+// begin claims a deployment and runs it. With AllBefore no step runs before everything is here (DOP-12); when the appliance
+// answers and content is missing all the same, the run fails, because its time has come (SCH-17).
 func (a *Agent) begin(ctx context.Context, c wire.Candidate, user bool) (ran bool, err error) {
+	var missing error
 	if c.Option == wire.AllBefore {
-		if err := a.download(ctx, c); err != nil {
-			a.tellOnce(ctx, "content:"+c.Deployment+err.Error(), "error", fmt.Sprintf("%s (%s) does not start: %v (DOP-12)", c.SequenceName, c.Deployment, err))
-			return false, fmt.Errorf("%s does not start: %w", c.Deployment, err)
+		if missing = a.download(ctx, c); missing != nil && !contentMissing(missing) {
+			return false, fmt.Errorf("%s does not start: %w", c.Deployment, missing)
 		}
 	}
+	job, err := a.take(ctx, c, user)
+	if err != nil {
+		return false, err
+	}
+	if missing != nil {
+		defer job.close()
+		return true, a.ended(ctx, job, failedResult(fmt.Errorf("no step was run: %w", missing)))
+	}
+	return true, a.execute(ctx, job)
+}
+
+// take claims a deployment and keeps the run.
+func (a *Agent) take(ctx context.Context, c wire.Candidate, user bool) (*job, error) {
 	name := filepath.Join(a.config.Dir, "claim")
 	key, err := claimKey(name, c.Deployment)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	request := wire.ClaimRequest{Deployment: c.Deployment, Key: key, Environment: wire.FullOS, LaunchMode: wire.LaunchSMS, UserStarted: user}
 	var run wire.Run
 	if err := a.session.Do(ctx, http.MethodPost, wire.PathRuns, request, &run); err != nil {
-		return false, fmt.Errorf("claim %s: %w", c.Deployment, err)
+		return nil, fmt.Errorf("claim %s: %w", c.Deployment, err)
 	}
 	a.mu.Lock()
 	a.memory.Asked = slices.DeleteFunc(a.memory.Asked, func(id string) bool { return id == c.Deployment })
@@ -221,20 +240,20 @@ func (a *Agent) begin(ctx context.Context, c wire.Candidate, user bool) (ran boo
 	windows := a.policy.Windows
 	a.mu.Unlock()
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if err := keepTerms(a.kit.runDir(), terms{Candidate: c, Windows: windows, User: user}); err != nil {
-		return false, err
+		return nil, err
 	}
 	job, err := a.kit.newJob(run, newKey(), nil)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	// The run has a folder now, so the claim's key is not needed again; a second claim is a second run.
 	if err := os.Remove(name); err != nil {
-		return false, errors.Join(fmt.Errorf("forget the claim: %w", err), job.close())
+		return nil, errors.Join(fmt.Errorf("forget the claim: %w", err), job.close())
 	}
-	return true, a.execute(ctx, job)
+	return job, nil
 }
 
 // adopt deals with a run that the appliance has as ours and of which no folder is here. A run that was only just claimed

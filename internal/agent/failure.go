@@ -3,6 +3,13 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"syscall"
+
+	"github.com/bootyard/bootyard/content/client"
+	"github.com/bootyard/bootyard/internal/agent/link"
+	"github.com/bootyard/bootyard/tsengine"
+	"github.com/bootyard/bootyard/tsengine/step"
 )
 
 // failure is an error for the person at the machine: what went wrong, where, and what to do.
@@ -16,6 +23,23 @@ type failure struct {
 
 func (f failure) Error() string { return f.err.Error() }
 func (f failure) Unwrap() error { return f.err }
+
+// contentMissing reports whether content cannot be had although the appliance answers: it has no place for it, no source
+// gives the bytes of the manifest, or there is no room for them.
+func contentMissing(err error) bool {
+	status := link.Status(err)
+	return status == http.StatusNotFound || status == http.StatusGone || errors.Is(err, client.ErrUnavailable) ||
+		errors.Is(err, client.ErrHashMismatch) || errors.Is(err, syscall.ENOSPC)
+}
+
+// failedResult is the end of a run by an error of its machinery, not of a step. The appliance must hear of it all the same.
+func failedResult(err error) tsengine.Result {
+	result := tsengine.Result{Outcome: tsengine.Failed, ExitCode: step.CodeFailed, Error: err.Error(), Pointer: -1}
+	if contentMissing(err) {
+		result.ExitCode = step.CodeContent
+	}
+	return result
+}
 
 // lines are what stays on the screen.
 func (f failure) lines() []string {

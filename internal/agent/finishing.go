@@ -13,7 +13,6 @@ import (
 	"github.com/bootyard/bootyard/internal/evaluate"
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine"
-	"github.com/bootyard/bootyard/tsengine/step"
 )
 
 const (
@@ -90,7 +89,7 @@ func (a *Agent) execute(ctx context.Context, j *job) error {
 	case err != nil && ctx.Err() != nil:
 		return err
 	case err != nil:
-		result = tsengine.Result{Outcome: tsengine.Failed, ExitCode: step.CodeFailed, Error: err.Error()}
+		result = failedResult(err)
 	case result.Outcome == tsengine.Cancelled:
 		return errors.New(result.Error)
 	case result.Outcome == tsengine.RestartRequested:

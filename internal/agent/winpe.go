@@ -17,7 +17,6 @@ import (
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine"
 	"github.com/bootyard/bootyard/tsengine/machine"
-	"github.com/bootyard/bootyard/tsengine/step"
 )
 
 const (
@@ -209,15 +208,10 @@ func (a *BootAgent) execute(ctx context.Context, run wire.Run) error {
 	result, err := job.execute(ctx)
 	switch {
 	case err != nil:
-		// The machinery failed, not the sequence: the appliance must hear of it all the same.
-		result = tsengine.Result{Outcome: tsengine.Failed, ExitCode: step.CodeFailed, Error: err.Error(), Pointer: -1}
-		if link.Status(err) == http.StatusNotFound {
-			result.ExitCode = step.CodeContent
-		}
 		if ctx.Err() != nil {
 			return err
 		}
-		return a.runFailed(ctx, job, result)
+		return a.runFailed(ctx, job, failedResult(err))
 	case result.Outcome == tsengine.RestartRequested:
 		return a.restart(ctx, job, result)
 	case result.Outcome == tsengine.Succeeded:

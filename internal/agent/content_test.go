@@ -1,0 +1,84 @@
+package agent_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bootyard/bootyard/internal/wire"
+)
+
+// allBefore offers a required deployment whose second package nobody has, due in two hours.
+func allBefore(t *testing.T) *installed {
+	i := newInstalled(t)
+	i.addPackage("BYD00003", "run.sh", "echo hello")
+	i.run.SequenceXML = sequenceOf(command("first", "echo one"), packageCommand("use it", "BYD00003", "sh run.sh"))
+	c := candidate()
+	c.Option, c.Packages = wire.AllBefore, []string{"BYD00003", "BYD00004"}
+	c.Assignments = []wire.Assignment{{Kind: wire.Once, Start: &wire.Moment{At: start.Add(2 * time.Hour), UTC: true}}}
+	i.offer(c)
+	for _, at := range []time.Duration{0, time.Hour} {
+		require.NoError(t, i.at(t, start.Add(at)))
+		require.Empty(t, i.commands.all(), "DOP-12: missing content, no start")
+		require.Empty(t, i.claims)
+		require.Len(t, i.messages, 1, "the appliance is told, once")
+		require.Contains(t, i.messages[0].Text, "SCH-17")
+		require.False(t, i.agent.Next().After(start.Add(at+5*time.Minute)), "asked for again soon")
+	}
+	return i
+}
+
+func TestAllBeforeWaitsForContent(t *testing.T) {
+	i := allBefore(t)
+	i.addPackage("BYD00004", "other", "x")
+	i.requests = nil
+	require.NoError(t, i.at(t, start.Add(2*time.Hour)))
+	require.Equal(t, []string{"echo one", "sh run.sh"}, i.commands.all())
+	lastBlob, claim := 0, 0
+	for n, r := range i.requests {
+		if strings.Contains(r, "/blobs/") {
+			lastBlob = n
+		}
+		if r == "POST "+wire.PathRuns {
+			claim = n
+		}
+	}
+	require.Less(t, lastBlob, claim)
+}
+
+func TestContentThatIsMissingAtTheDeadline(t *testing.T) {
+	i := allBefore(t)
+	i.fail = func(r *http.Request) int {
+		if strings.HasSuffix(r.URL.Path, "BYD00004") {
+			return http.StatusServiceUnavailable
+		}
+		return 0
+	}
+	require.Error(t, i.at(t, start.Add(2*time.Hour)))
+	require.Empty(t, i.claims, "an appliance that is away is waited for")
+	i.fail = nil
+	var finish wire.Finish
+	inner := i.policy
+	i.policy = func(r wire.PolicyRequest) wire.Policy {
+		if i.finish != nil {
+			finish = *i.finish
+		}
+		return inner(r)
+	}
+	require.NoError(t, i.at(t, start.Add(2*time.Hour+time.Minute)))
+	require.Len(t, i.claims, 1)
+	require.Empty(t, i.commands.all(), "DOP-12")
+	require.False(t, finish.Succeeded, "SCH-17")
+	require.EqualValues(t, 0x80091007, finish.ExitCode)
+	require.Contains(t, finish.Message, "no step was run")
+	require.Contains(t, finish.Message, "BYD00004")
+	require.NotEmpty(t, finish.Remedy)
+	_, status := i.agent.List()
+	require.Contains(t, status.LastText, "0x80091007")
+	i.addPackage("BYD00004", "other", "x")
+	require.NoError(t, i.at(t, start.Add(3*time.Hour)))
+	require.Empty(t, i.commands.all(), "one failure per due time")
+}
