@@ -83,7 +83,7 @@ func TestPage(t *testing.T) {
 	require.Equal(t, []string{"d"}, results.Broken, "e has a test that never ended: that one failed")
 	require.Equal(t, 16, ended)
 
-	rules, err := conformance.ParseRules(strings.NewReader("- PXE-16 A rule\n- PXE-17a b\n| PXE-18 | c |\n- SCH-3 d\ntext PXE-99 is none\n- XY 3\n"))
+	rules, err := conformance.ParseRules(strings.NewReader("- PXE-16 A rule\n- PXE-17a b\n* **TS-45** Text\n| PXE-18 | c |\n- SCH-3 d\ntext PXE-99 is none\n- XY 3\n"))
 	require.NoError(t, err)
 	var page bytes.Buffer
 	require.NoError(t, conformance.WritePage(&page, conformance.Judge(rowsOf(t), results), conformance.Cited(rules, results)))

@@ -160,6 +160,15 @@ func onlyClients(t *testing.T) {
 	partly(t, "the machine that boots by PXE is in internal/e2e")
 }
 
+// keptFromAgents checks that the appliance does not even tell an agent.
+func (b *bench) keptFromAgents(device string) {
+	b.t.Helper()
+	why := call[wire.Decision](b, "GET", "/explain?in=fullos&device="+device, nil)
+	require.Len(b.t, why.Considered, 1)
+	require.False(b.t, why.Considered[0].Kept)
+	require.Equal(b.t, "UX-4", why.Considered[0].Rule)
+}
+
 func everywhere(t *testing.T) {
 	b, c, winpe, d := offered(t, wire.ClientsMediaAndPXE)
 	require.True(t, c.sees(d.ID))
@@ -170,15 +179,17 @@ func everywhere(t *testing.T) {
 }
 
 func onlyMediaAndPXE(t *testing.T) {
-	_, c, winpe, d := offered(t, wire.MediaAndPXE)
+	b, c, winpe, d := offered(t, wire.MediaAndPXE)
 	require.False(t, c.sees(d.ID))
+	b.keptFromAgents("pc-1")
 	require.Equal(t, []string{d.ID}, winpe.offers())
 	partly(t, "a machine that boots")
 }
 
 func hidden(t *testing.T) {
-	_, c, winpe, d := offered(t, wire.MediaAndPXEHidden)
+	b, c, winpe, d := offered(t, wire.MediaAndPXEHidden)
 	require.False(t, c.sees(d.ID))
+	b.keptFromAgents("pc-1")
 	require.Empty(t, winpe.offers())
 	require.Equal(t, wire.ActionNothing, winpe.policy("").Action)
 	p := winpe.policy(strings.ToLower(d.ID))

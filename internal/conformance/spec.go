@@ -43,7 +43,7 @@ func ParseRows(r io.Reader) ([]Row, error) {
 }
 
 var (
-	ruleDefined = regexp.MustCompile(`^(?:- |\| )([A-Z]{2,4}-T?\d+[a-z]?)[ |]`)
+	ruleDefined = regexp.MustCompile(`^(?:- |\| |\* \*\*)([A-Z]{2,4}-T?\d+[a-z]?)(?:[ |]|\*\*)`)
 	ruleNamed   = regexp.MustCompile(`(?:^|[^A-Za-z0-9-])([A-Z]{2,4}-T?\d+[a-z]?)\b`)
 )
 
