@@ -200,6 +200,10 @@ func (r *reach) pools(d config.DHCP) ([]pxe.Pool, error) {
 	return out, nil
 }
 
+// maxGuess bounds the range that nobody chose: each address that was ever given
+// out is remembered.
+const maxGuess = 1 << 14
+
 func upperHalf(n netip.Prefix) (lease.Range, error) {
 	if n.Bits() > 28 {
 		return lease.Range{}, fmt.Errorf("network %s is too small to guess a range: set dhcp.range", n.Masked())
@@ -210,5 +214,6 @@ func upperHalf(n netip.Prefix) (lease.Range, error) {
 	at := func(v uint32) netip.Addr {
 		return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
 	}
-	return lease.Range{First: at(start + size/2), Last: at(start + size - 2)}, nil
+	last := start + size - 2
+	return lease.Range{First: at(max(start+size/2, last-maxGuess+1)), Last: at(last)}, nil
 }

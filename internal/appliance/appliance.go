@@ -55,6 +55,7 @@ type appliance struct {
 	content *contents
 	leases  *lease.Table
 	pxe     *pxe.Server // nil when dhcp.mode is off
+	lock    *os.File
 }
 
 func open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *appliance, err error) {
@@ -65,7 +66,10 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *applian
 		}
 	}()
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make data_dir: %w", err)
+		return nil, fmt.Errorf("make data_dir: %w; run as root, or set data_dir to a folder of this user", err)
+	}
+	if a.lock, err = lockFolder(cfg.DataDir); err != nil {
+		return nil, err
 	}
 	if a.reach, err = newReach(cfg); err != nil {
 		return nil, err
@@ -150,7 +154,9 @@ func (a *appliance) applySettings(ctx context.Context) error {
 	if f := a.cfg.PXE.FinalBoot; f != "" {
 		s.NetworkFirst = f == "network"
 	}
-	s.WakeOffset = wire.Duration(a.cfg.Wake.Offset)
+	if o := a.cfg.Wake.Offset; o != nil {
+		s.WakeOffset = wire.Duration(*o)
+	}
 	if s == was {
 		return nil
 	}
@@ -206,6 +212,9 @@ func (a *appliance) close() {
 	if a.store != nil {
 		errs = append(errs, a.store.Close())
 	}
+	if a.lock != nil {
+		errs = append(errs, a.lock.Close())
+	}
 	if err := errors.Join(errs...); err != nil {
 		a.log.Error("close", "err", err)
 	}
@@ -217,10 +226,19 @@ func (a *appliance) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l, err := a.listen()
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	secure, err := a.withTLS(l.https)
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.serveHTTP(ctx) })
-	g.Go(func() error { return a.serveHTTPS(ctx, a.mount(management.HTTPS(), page)) })
-	g.Go(func() error { return a.serveSocket(ctx, a.mount(management.Socket(), http.NotFoundHandler())) })
+	g.Go(func() error { return a.serve(ctx, l.http, a.bootHandler()) })
+	g.Go(func() error { return a.serve(ctx, secure, a.mount(management.HTTPS(), page)) })
+	g.Go(func() error { return a.serve(ctx, l.socket, a.mount(management.Socket(), http.NotFoundHandler())) })
 	g.Go(func() error { return a.journal.run(ctx) })
 	g.Go(func() error { return a.waker.queue.Run(ctx) })
 	g.Go(func() error { return a.wakeLoop(ctx) })

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -25,102 +26,123 @@ const (
 	headerLimit  = 32 << 10
 	idleTimeout  = 2 * time.Minute
 	headTimeout  = 10 * time.Second
+	bodyTimeout  = time.Minute // operations with long bodies set their own
 	shutdownTime = 5 * time.Second
-	renewCheck   = time.Hour
 )
 
-// serveHTTP serves boot scripts, loaders, boot files and content.
-func (a *appliance) serveHTTP(ctx context.Context) error {
+// listeners are what clients reach the appliance by. They are opened before
+// anything is answered: what cannot be opened ends the start.
+type listeners struct{ http, https, socket net.Listener }
+
+func (a *appliance) listen() (_ *listeners, err error) {
+	l := &listeners{}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if l.http, err = listenTCP("http.listen", a.cfg.HTTP.Listen); err != nil {
+		return nil, err
+	}
+	if l.https, err = listenTCP("https.listen", a.cfg.HTTPS.Listen); err != nil {
+		return nil, err
+	}
+	l.socket, err = openSocket(a.cfg.Socket) // last: where it is, the rest is too
+	return l, err
+}
+
+func (l *listeners) close() {
+	for _, ln := range []net.Listener{l.http, l.https, l.socket} {
+		if ln != nil {
+			_ = ln.Close()
+		}
+	}
+}
+
+func listenTCP(key, address string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w; stop what uses the port ('ss -ltnp' shows it), or choose another", key, address, err)
+	}
+	return limitConnections(ln, maxConnections, maxPerAddress), nil
+}
+
+// bootHandler serves boot scripts, loaders, boot files and content.
+func (a *appliance) bootHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(bootFilePrefix+"/", http.StripPrefix(bootFilePrefix, a.files))
 	mux.Handle(contentPrefix+"/", http.StripPrefix(contentPrefix, a.content.handler()))
 	if a.pxe != nil {
 		mux.Handle("/boot/", a.pxe.Handler())
 	}
-	ln, err := net.Listen("tcp", a.cfg.HTTP.Listen)
-	if err != nil {
-		return fmt.Errorf("http.listen %s: %w", a.cfg.HTTP.Listen, err)
-	}
-	return a.serve(ctx, ln, pxe.CleanPath(mux))
+	return pxe.CleanPath(mux)
 }
 
-func (a *appliance) serveHTTPS(ctx context.Context, handler http.Handler) error {
-	certificate, err := a.certificate()
-	if err != nil {
-		return err
+func (a *appliance) withTLS(ln net.Listener) (net.Listener, error) {
+	source := a.certificates()
+	if _, err := source.get(); err != nil {
+		return nil, err
 	}
-	ln, err := net.Listen("tcp", a.cfg.HTTPS.Listen)
-	if err != nil {
-		return fmt.Errorf("https.listen %s: %w", a.cfg.HTTPS.Listen, err)
-	}
-	return a.serve(ctx, tls.NewListener(ln, &tls.Config{
+	return tls.NewListener(ln, &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate() },
-	}), handler)
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return source.get() },
+	}), nil
 }
 
-// certificate returns a source of the server's certificate that looks once an
-// hour whether it has to be renewed.
-func (a *appliance) certificate() (func() (*tls.Certificate, error), error) {
-	names, addrs := a.reach.certificateNames()
-	var mu sync.Mutex
-	var current tls.Certificate
-	var checked time.Time
-	get := func() (*tls.Certificate, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if now := time.Now(); now.Sub(checked) > renewCheck {
-			c, err := a.ca.Server(names, addrs, now)
-			if err != nil {
-				return nil, fmt.Errorf("server certificate: %w", err)
-			}
-			current, checked = c, now
-		}
-		return &current, nil
-	}
-	_, err := get()
-	return get, err
-}
-
-// serveSocket serves the API to root of this machine: who may open the socket
+// openSocket opens the API for root of this machine: who may open the socket
 // may do everything.
-func (a *appliance) serveSocket(ctx context.Context, handler http.Handler) error {
-	path := a.cfg.Socket
+func openSocket(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("make folder of the socket: %w", err)
+		return nil, fmt.Errorf("make folder of the socket: %w; run as root, or set socket in the configuration", err)
 	}
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		c.Close()
-		return fmt.Errorf("another appliance answers at %s: stop it first, or set socket in the configuration", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove old socket: %w", err)
+		return nil, fmt.Errorf("another appliance answers at %s: stop it first, or set socket in the configuration", path)
 	}
 	// The mode must be right from the first moment on, and umask belongs to
 	// the whole process: bind in a private folder, then move.
 	private, err := os.MkdirTemp(filepath.Dir(path), ".socket-*")
 	if err != nil {
-		return fmt.Errorf("make folder for the socket: %w", err)
+		return nil, fmt.Errorf("make folder for the socket: %w", err)
 	}
 	defer os.RemoveAll(private)
-	ln, err := net.Listen("unix", filepath.Join(private, "s"))
+	temp := filepath.Join(private, "s")
+	ln, err := net.Listen("unix", temp)
 	if err != nil {
-		return fmt.Errorf("socket: %w", err)
+		return nil, fmt.Errorf("socket: %w", err)
 	}
 	ln.(*net.UnixListener).SetUnlinkOnClose(false)
-	if err := errors.Join(os.Chmod(filepath.Join(private, "s"), 0o600), os.Rename(filepath.Join(private, "s"), path)); err != nil {
+	// The rename replaces what a killed appliance left.
+	if err := errors.Join(os.Chmod(temp, 0o600), os.Rename(temp, path)); err != nil {
 		ln.Close()
-		return fmt.Errorf("put socket in place: %w", err)
+		return nil, fmt.Errorf("put socket in place: %w", err)
 	}
-	defer os.Remove(path)
-	return a.serve(ctx, ln, handler)
+	return &socket{Listener: ln, remove: sync.OnceFunc(func() { _ = os.Remove(path) })}, nil
+}
+
+// socket takes its file away when it is closed, once: later there may be
+// another appliance's in its place.
+type socket struct {
+	net.Listener
+	remove func()
+}
+
+// Close implements net.Listener.
+func (s *socket) Close() error {
+	s.remove()
+	return s.Listener.Close()
+}
+
+func (a *appliance) server(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler: patient(a.recovered(handler)), MaxHeaderBytes: headerLimit,
+		ReadHeaderTimeout: headTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: log.New(debugWriter{a.log}, "", 0),
+	}
 }
 
 func (a *appliance) serve(ctx context.Context, ln net.Listener, handler http.Handler) error {
-	s := &http.Server{
-		Handler: a.recovered(handler), ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerLimit,
-		ErrorLog: log.New(debugWriter{a.log}, "", 0),
-	}
+	s := a.server(handler)
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
@@ -143,7 +165,8 @@ func (a *appliance) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler {
-				a.log.Error("panic in a request", "path", r.URL.Path, "panic", fmt.Sprint(p))
+				// No path: it may be a signed one.
+				a.log.Error("panic in a request", "method", r.Method, "remote", r.RemoteAddr, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				panic(http.ErrAbortHandler)
 			}
 		}()

@@ -89,14 +89,14 @@ type PXE struct {
 
 // Wake holds the tunables of WOL-8.
 type Wake struct {
-	Enabled    bool          `yaml:"enabled"`     // default true (WOL-2)
-	Port       int           `yaml:"port"`        // UDP port, default 9 (WOL-3)
-	Retries    int           `yaml:"retries"`     // packets per target, default 3
-	Delay      time.Duration `yaml:"delay"`       // between retries, default 1m
-	PauseAfter int           `yaml:"pause_after"` // packets before a pause, default 10000
-	Pause      time.Duration `yaml:"pause"`       // default 10s
-	Threads    int           `yaml:"threads"`     // default 3
-	Offset     time.Duration `yaml:"offset"`      // before the due time, default 0
+	Enabled    bool           `yaml:"enabled"`     // default true (WOL-2)
+	Port       int            `yaml:"port"`        // UDP port, default 9 (WOL-3)
+	Retries    int            `yaml:"retries"`     // packets per target, default 3
+	Delay      time.Duration  `yaml:"delay"`       // between retries, default 1m
+	PauseAfter int            `yaml:"pause_after"` // packets before a pause, default 10000
+	Pause      time.Duration  `yaml:"pause"`       // default 10s
+	Threads    int            `yaml:"threads"`     // default 3
+	Offset     *time.Duration `yaml:"offset"`      // before the due time; applied at every start when given, at first 0
 }
 
 // Load reads, completes and checks a file.
