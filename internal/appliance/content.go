@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 
@@ -33,10 +34,24 @@ func (c *contents) Manifest(_ context.Context, id string, version int) (wire.Man
 }
 
 // Sources implements site.ContentLibrary: so far the appliance is the only
-// distribution point.
-func (c *contents) Sources(context.Context, wire.Manifest) ([]wire.ContentSource, error) {
-	base := c.reach.http(netip.Addr{})
+// distribution point. The agent gets it under the address that it has reached
+// us by: on another interface's network it may have no way to the first one's.
+func (c *contents) Sources(ctx context.Context, _ wire.Manifest) ([]wire.ContentSource, error) {
+	base := c.reach.http(localAddr(ctx))
 	return []wire.ContentSource{{Kind: "current", Name: base, Base: base + contentPrefix + c.signer.Prefix(scopeContent, contentLifetime)}}, nil
+}
+
+// localAddr is our own address that the request in ctx came to.
+func localAddr(ctx context.Context) netip.Addr {
+	a, ok := ctx.Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return noMachine
+	}
+	p, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return noMachine
+	}
+	return p.Addr().Unmap()
 }
 
 // Import implements site.ContentLibrary. Version 1 is a new package; a repeat

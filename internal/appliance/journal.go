@@ -32,6 +32,7 @@ func (r *recent) put(mac string, d wire.Decision) {
 	if len(r.last) >= recentMax {
 		clear(r.last)
 	}
+	d.Considered, d.Notes = nil, nil // long, and no part of a boot record
 	r.last[mac] = d
 }
 
@@ -57,6 +58,9 @@ func newJournal(s *site.Service, r *recent, log *slog.Logger) *journal {
 
 // Record implements pxe.Journal.
 func (j *journal) Record(_ context.Context, e pxe.Event) {
+	if len(e.Machine.MAC) == 0 {
+		return // TFTP from an address that no DHCP packet named: it is in the log
+	}
 	if e.Machine.Stage == pxe.StageScript && e.BootID != "" {
 		return // the policy wrote that one down, because the boot token needs its id
 	}
@@ -97,9 +101,6 @@ func (j *journal) run(ctx context.Context) error {
 		select {
 		case sign := <-j.queue:
 			j.write(context.WithoutCancel(ctx), sign)
-			if n := j.dropped.Swap(0); n > 0 {
-				j.log.Warn("boot records dropped: more came in than could be written", "count", n)
-			}
 		case <-ctx.Done():
 			for {
 				select {
@@ -114,6 +115,9 @@ func (j *journal) run(ctx context.Context) error {
 }
 
 func (j *journal) write(ctx context.Context, sign site.BootSign) {
+	if n := j.dropped.Swap(0); n > 0 {
+		j.log.Warn("boot records dropped: more came in than could be written", "count", n)
+	}
 	if _, err := j.site.RecordBoot(ctx, sign); err != nil {
 		j.log.Warn("boot record not written", "mac", sign.Identity.MACs, "err", err)
 	}

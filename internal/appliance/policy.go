@@ -28,10 +28,13 @@ type policy struct {
 	kernelArgs string
 }
 
+// ruleExcluded is that of machines that get no answer of any kind.
+const ruleExcluded = "PXE-4"
+
 // Decide implements pxe.BootPolicy.
 func (p *policy) Decide(ctx context.Context, m pxe.Machine) (pxe.Decision, error) {
 	if slices.ContainsFunc(p.exclude, func(x string) bool { return sameMAC(x, m.MAC) }) {
-		return pxe.Decision{Action: pxe.Ignore, Silent: true, Rule: "PXE-4", Reason: "the MAC is on the exclusion list"}, nil
+		return pxe.Decision{Action: pxe.Ignore, Silent: true, Rule: ruleExcluded, Reason: "the MAC is on the exclusion list"}, nil
 	}
 	d, err := p.site.Decide(ctx, site.Asker{
 		Identity: identity(m), Environment: wire.WinPE, Stage: stage(m.Stage), Chosen: m.Choice,
@@ -41,6 +44,7 @@ func (p *policy) Decide(ctx context.Context, m pxe.Machine) (pxe.Decision, error
 	}
 	p.recent.put(m.MAC.String(), d)
 	out := pxe.Decision{Action: action(d.Action), Reason: d.Reason, Rule: d.Rule, Timeout: p.timeout}
+	out.Silent = d.Rule == ruleExcluded
 	if m.Stage != pxe.StageScript {
 		return out, nil
 	}
