@@ -38,7 +38,7 @@ func newLabUpCommand(env *environment, cfg *lab.Config) *cobra.Command {
 			if subnet != "" {
 				p, err := netip.ParsePrefix(subnet)
 				if err != nil {
-					return usageError{fmt.Errorf("--subnet: %w", err)}
+					return wrongUsage("--subnet %q is not a network like %s", subnet, lab.DefaultSubnet)
 				}
 				one.Subnet = p
 			}
@@ -76,12 +76,21 @@ func newLabListCommand(env *environment, _ *lab.Config) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if len(labs) == 0 {
+				labs = []lab.Status{} // null is no list
+				if !env.json {
+					fmt.Fprintln(env.err, "no labs: make one with 'bootyard lab up'")
+					return nil
+				}
+			}
 			return env.print(labs, func(w *tabwriter.Writer) {
-				row(w, "LAB", "MACHINE", "FIRMWARE", "MAC", "RUNNING", "CONSOLE LOG")
+				row(w, "LAB", "NETWORK", "MACHINE", "FIRMWARE", "MAC", "RUNNING", "CONSOLE LOG")
 				for _, l := range labs {
-					row(w, l.Name, "", "", "", "", l.Subnet)
+					if len(l.Machines) == 0 {
+						row(w, l.Name, l.Subnet, "", "", "", "", "")
+					}
 					for _, m := range l.Machines {
-						row(w, l.Name, m.Name, m.Firmware, m.MAC, yes(m.Running), m.Console)
+						row(w, l.Name, l.Subnet, m.Name, m.Firmware, m.MAC, yes(m.Running), m.Console)
 					}
 				}
 			})
@@ -162,22 +171,13 @@ func newLabBootCommand(env *environment, cfg *lab.Config) *cobra.Command {
 }
 
 func runLabBoot(ctx context.Context, env *environment, cfg lab.Config, o labBoot) error {
+	spec, err := o.machine()
+	if err != nil {
+		return usageError{err}
+	}
 	l, err := lab.Open(cfg)
 	if err != nil {
 		return err
-	}
-	spec := o.spec
-	spec.Firmware = lab.Firmware(o.firmware)
-	for _, b := range o.order {
-		spec.BootOrder = append(spec.BootOrder, lab.BootDevice(b))
-	}
-	if spec.Disks, err = parseDisks(o.disk); err != nil {
-		return usageError{err}
-	}
-	if o.rtc != "" {
-		if spec.RTC, err = time.Parse(time.DateOnly, o.rtc); err != nil {
-			return usageError{fmt.Errorf("--rtc: %w", err)}
-		}
 	}
 	m, err := powerOn(ctx, env, l, spec, o.on)
 	if err != nil {
@@ -190,23 +190,42 @@ func runLabBoot(ctx context.Context, env *environment, cfg lab.Config, o labBoot
 	return followConsole(ctx, env, m)
 }
 
-func powerOn(ctx context.Context, env *environment, l *lab.Lab, spec lab.MachineSpec, on string) (*lab.Machine, error) {
-	switch on {
-	case "now":
-		return l.Boot(ctx, spec)
-	case "magic-packet":
-		s, err := l.Sleep(ctx, spec, nil)
-		if err != nil {
-			return nil, err
-		}
-		env.say("%s sleeps and listens for a magic packet for %s", spec.Name, s.Spec().MAC)
-		m, woken, err := s.Wait(ctx)
-		if err == nil {
-			env.say("woken at %s", woken.At.Format(time.RFC3339))
-		}
-		return m, err
+// machine is what the flags ask for; an error is wrong usage.
+func (o labBoot) machine() (lab.MachineSpec, error) {
+	spec := o.spec
+	spec.Firmware = lab.Firmware(o.firmware)
+	for _, b := range o.order {
+		spec.BootOrder = append(spec.BootOrder, lab.BootDevice(b))
 	}
-	return nil, usageError{fmt.Errorf("--on %q is not now or magic-packet", on)}
+	var err error
+	if spec.Disks, err = parseDisks(o.disk); err != nil {
+		return spec, err
+	}
+	if o.rtc != "" {
+		if spec.RTC, err = time.Parse(time.DateOnly, o.rtc); err != nil {
+			return spec, fmt.Errorf("--rtc %q is not a date like 2001-01-01", o.rtc)
+		}
+	}
+	if o.on != "now" && o.on != "magic-packet" {
+		return spec, fmt.Errorf("--on %q is not now or magic-packet", o.on)
+	}
+	return spec, nil
+}
+
+func powerOn(ctx context.Context, env *environment, l *lab.Lab, spec lab.MachineSpec, on string) (*lab.Machine, error) {
+	if on == "now" {
+		return l.Boot(ctx, spec)
+	}
+	s, err := l.Sleep(ctx, spec, nil)
+	if err != nil {
+		return nil, err
+	}
+	env.say("%s sleeps and listens for a magic packet for %s", spec.Name, s.Spec().MAC)
+	m, woken, err := s.Wait(ctx)
+	if err == nil {
+		env.say("woken at %s", when(&woken.At))
+	}
+	return m, err
 }
 
 // followConsole copies the console to the terminal until the machine is off.
