@@ -39,6 +39,7 @@ func newDeploymentCommand(env *environment) *cobra.Command {
 func printDeployment(env *environment, d wire.Deployment) error {
 	return env.print(d, func(w *tabwriter.Writer) {
 		row(w, "id", d.ID)
+		row(w, "name", d.Name)
 		row(w, "sequence", d.TaskSequence+" "+d.SequenceName)
 		row(w, "collection", d.Collection+" "+d.CollectionName)
 		row(w, "purpose", d.Purpose)
@@ -110,6 +111,7 @@ the same instant everywhere (SCH-4). The boot environment looks at no schedule
 		},
 	}
 	f := c.Flags()
+	f.StringVar(&in.Name, "name", "", "name (default: made from sequence and collection)")
 	f.StringVar(&purpose, "purpose", "Available", "Available or Required")
 	f.StringVar(&availability, "available-to", "Clients", "Clients, ClientsMediaAndPxe, MediaAndPxe or MediaAndPxeHidden")
 	f.StringVar(&option, "content", "", "AsNeeded (default), AllBefore or DirectFromDP")
@@ -120,6 +122,7 @@ the same instant everywhere (SCH-4). The boot environment looks at no schedule
 	f.BoolVar(&asap, "asap", false, "clients run it as soon as they know of it")
 	f.BoolVar(&in.WakeUp, "wake", false, "wake members at the deadline (Required only)")
 	f.BoolVar(&in.InstallOutsideWindow, "outside-window", false, "may run outside maintenance windows")
+	f.BoolVar(&in.RestartOutsideWindow, "restart-outside-window", false, "may restart outside maintenance windows")
 	f.StringVar(&in.Comment, "comment", "", "comment")
 	f.BoolVar(&in.DryRun, "dry-run", false, "say what would happen and make nothing")
 	f.BoolVar(&in.AcceptHighRisk, "yes", false, "agree to what the command warns of")
