@@ -118,7 +118,7 @@ func (a *Agent) sessionRequest(ctx context.Context) (wire.SessionRequest, error)
 	case token != "":
 		r.ClientToken = token
 		// A clock that lost its battery is as wrong at every start.
-		a.verifier.IgnoreTime(!a.verifier.PossibleTime(a.config.Clock.Now()))
+		a.verifier.IgnoreTime(!a.possibleTime(a.config.Clock.Now()))
 	default:
 		return r, errors.New("this agent has no token of its appliance: deploy the machine, or install the agent again")
 	}
@@ -158,7 +158,20 @@ func (a *Agent) sessionOpened(response wire.SessionResponse) error {
 		}
 	}
 	a.kit.site, a.kit.device = response.SiteCode, response.DeviceID
-	return nil
+	return atomicfile.Write(filepath.Join(a.config.Dir, lastTimeFile), []byte(response.Time.UTC().Format(time.RFC3339)), 0o600)
+}
+
+// lastTimeFile keeps the appliance's time of the last session.
+const lastTimeFile = "last-time"
+
+// longestOff is how long a machine may have been switched off before its clock is doubted.
+const longestOff = 366 * 24 * time.Hour
+
+// possibleTime says whether the clock may be right: not before the last time that the appliance told, nor years after. An
+// agent that never had a session believes its clock.
+func (a *Agent) possibleTime(now time.Time) bool {
+	last, err := time.Parse(time.RFC3339, a.secret(filepath.Join(a.config.Dir, lastTimeFile), ""))
+	return err != nil || !now.Before(last.Add(-24*time.Hour)) && now.Before(last.Add(longestOff))
 }
 
 func (a *Agent) setZone(name string) {

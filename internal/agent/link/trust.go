@@ -67,17 +67,6 @@ func NewVerifier(caPEM []byte, spki string, now func() time.Time) (*Verifier, er
 // checked either way.
 func (v *Verifier) IgnoreTime(ignore bool) { v.ignoreTime.Store(ignore) }
 
-// PossibleTime says whether a clock may be right: an authority made on the appliance's first start is older than
-// everything that trusts it and outlives it. Without the authority's certificate nothing is known.
-func (v *Verifier) PossibleTime(now time.Time) bool {
-	for _, root := range v.roots {
-		if now.Before(root.NotBefore) || now.After(root.NotAfter) {
-			return false
-		}
-	}
-	return true
-}
-
 func (v *Verifier) pinned(cert *x509.Certificate) bool {
 	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 	return subtle.ConstantTimeCompare(sum[:], v.pin) == 1
