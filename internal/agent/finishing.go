@@ -179,7 +179,9 @@ func (a *Agent) restart(ctx context.Context) error {
 	}
 	a.config.Console.Say("%s", wire.MarkRunRestart)
 	if err := a.config.Machine.Restart(ctx); err != nil {
-		return fmt.Errorf("restart: %w", err)
+		// Still due; without the file the next round would take this system for the restarted one.
+		keep := atomicfile.Write(filepath.Join(a.kit.runDir(), restartFile), nil, 0o600)
+		return errors.Join(fmt.Errorf("restart: %w", err), keep)
 	}
 	return ErrRestarting
 }

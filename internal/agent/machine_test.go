@@ -45,6 +45,7 @@ type fakeMachine struct {
 	offs     int
 	set      []time.Time
 	network  error
+	stuck    error // what Restart answers
 }
 
 func (m *fakeMachine) Identity(context.Context, string) (wire.Identity, error) {
@@ -65,7 +66,7 @@ func (m *fakeMachine) Restart(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.restarts++
-	return nil
+	return m.stuck
 }
 func (m *fakeMachine) PowerOff(context.Context) error { m.offs++; return nil }
 

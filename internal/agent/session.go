@@ -16,8 +16,8 @@ import (
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
-// credentials fill in one of the credentials of a session request. They are asked anew for every session.
-type credentials func(request *wire.SessionRequest) error
+// errSessionOver says that only a new start, or a person, can bring this agent a session.
+var errSessionOver = errors.New("the appliance no longer takes this agent's session, which has expired or was withdrawn")
 
 // session is an authenticated line to the appliance. Requests open it when needed, and once more when the appliance no
 // longer takes the token. It is safe for concurrent use and never logs a token.
@@ -45,7 +45,11 @@ func (s *session) Do(ctx context.Context, method, path string, in, out any) erro
 		return err
 	}
 	if _, openErr := s.token(ctx, token); openErr != nil {
-		return fmt.Errorf("%w (session refused: %w)", openErr, err)
+		if status := link.Status(openErr); status == http.StatusUnauthorized || status == http.StatusForbidden {
+			// In a boot environment that came by the network the boot token is used up.
+			return fmt.Errorf("%w, and it gives no other one: %w", errSessionOver, openErr)
+		}
+		return openErr
 	}
 	return s.client.Do(ctx, method, path, in, out)
 }

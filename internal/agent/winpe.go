@@ -211,7 +211,7 @@ func (a *BootAgent) execute(ctx context.Context, run wire.Run) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		return a.runFailed(ctx, job, failedResult(err))
+		return a.runFailed(ctx, job, failedResult(err), err)
 	case result.Outcome == tsengine.RestartRequested:
 		return a.restart(ctx, job, result)
 	case result.Outcome == tsengine.Succeeded:
@@ -219,7 +219,7 @@ func (a *BootAgent) execute(ctx context.Context, run wire.Run) error {
 	case result.Outcome == tsengine.Cancelled:
 		return errors.New(result.Error)
 	}
-	return a.runFailed(ctx, job, result)
+	return a.runFailed(ctx, job, result, nil)
 }
 
 func (a *BootAgent) restart(ctx context.Context, job *job, result tsengine.Result) error {
@@ -273,9 +273,12 @@ func (a *BootAgent) runSucceeded(ctx context.Context, job *job) error {
 }
 
 // runFailed tells everybody and keeps the machine as it is: its screen, and a shell, which the boot environment opens when
-// the agent ends with an error. There is no restart, so nothing fails in circles.
-func (a *BootAgent) runFailed(ctx context.Context, job *job, result tsengine.Result) error {
+// the agent ends with an error. There is no restart, so nothing fails in circles. cause is nil when a step failed.
+func (a *BootAgent) runFailed(ctx context.Context, job *job, result tsengine.Result, cause error) error {
 	remedy := "read smsts.log (the appliance has it), correct the cause and deploy the machine again"
+	if errors.Is(cause, errSessionOver) {
+		remedy = "start the machine from the network again: the run goes on where it was, unless it was cancelled on the appliance"
+	}
 	a.config.Console.Say("%s: step %q, code 0x%08X", wire.MarkRunFailed, result.Step, result.ExitCode)
 	finish := wire.Finish{ExitCode: result.ExitCode, Step: result.Step, Message: cut(result.Error), Remedy: remedy}
 	job.logToRAM()

@@ -31,9 +31,9 @@ func runService(ctx context.Context, s Streams, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	clock := host.System{}
+	clock, machine := host.System{}, host.Local(wire.FullOS)
 	a, err := agent.New(agent.Config{
-		URL: settings.URL, CAPEM: ca, CASPKI: settings.CASPKI, Machine: host.Local(wire.FullOS), Clock: clock,
+		URL: settings.URL, CAPEM: ca, CASPKI: settings.CASPKI, Machine: machine, Clock: clock,
 		Console: agent.NewConsole(systemConsole(s.Out), clock.Now), Logger: logger, Dir: stateDir(), Build: version(),
 		Users: signedIn, Ended: runEnded,
 	})
@@ -47,10 +47,10 @@ func runService(ctx context.Context, s Streams, logger *slog.Logger) error {
 	} else {
 		defer stop()
 	}
-	return loop(ctx, a, asked, logger)
+	return loop(ctx, a, asked, machine.Restart, logger)
 }
 
-func loop(ctx context.Context, a *agent.Agent, asked <-chan struct{}, logger *slog.Logger) error {
+func loop(ctx context.Context, a *agent.Agent, asked <-chan struct{}, restart func(context.Context) error, logger *slog.Logger) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -58,8 +58,7 @@ func loop(ctx context.Context, a *agent.Agent, asked <-chan struct{}, logger *sl
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, agent.ErrRestarting):
-			<-ctx.Done()
-			return nil
+			return restarting(ctx, restart, logger)
 		case err != nil:
 			logger.Warn("this round did not get far", "err", err, "next", a.Next())
 		}
@@ -72,6 +71,21 @@ func loop(ctx context.Context, a *agent.Agent, asked <-chan struct{}, logger *sl
 			case <-tick.C:
 				due = !time.Now().Before(a.Next()) || a.UsersChanged()
 			}
+		}
+	}
+}
+
+// restarting waits until the system stops this service, and tells the machine again when something held it up. It must
+// not do another round: that would take this system for the restarted one.
+func restarting(ctx context.Context, restart func(context.Context) error, logger *slog.Logger) error {
+	again := time.NewTicker(restartPatience)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+			logger.Warn("the machine did not restart, it is told again", "err", restart(ctx))
 		}
 	}
 }

@@ -8,11 +8,15 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/bootyard/bootyard/internal/agent"
 	"github.com/bootyard/bootyard/internal/agent/host"
 	"github.com/bootyard/bootyard/internal/wire"
 )
+
+// restartPatience is how long a machine may take to go down before it is told again.
+const restartPatience = 3 * time.Minute
 
 // winpe is the boot environment's agent. Exit code 0 restarts the machine, any other keeps it with a shell
 // (images/bootimage).
@@ -58,8 +62,13 @@ func runWinPE(ctx context.Context, s Streams, console *agent.Console, clock host
 	if err := a.Run(ctx); err != nil {
 		return err
 	}
-	// The machine was told to go; whoever did that needs a moment, and a second restart would cut it short.
-	<-ctx.Done()
+	// The machine was told to go; whoever did that needs a moment, and a second restart would cut it short. When nothing
+	// comes of it, exit code 0 restarts the machine.
+	select {
+	case <-ctx.Done():
+	case <-time.After(restartPatience):
+		console.Say("the machine did not restart within %s; again", restartPatience)
+	}
 	return nil
 }
 
