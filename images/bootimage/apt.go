@@ -33,13 +33,16 @@ func run(ctx context.Context, dir, name string, args ...string) (string, error) 
 		return "", fmt.Errorf("%s: %w", filepath.Base(name), ctx.Err())
 	}
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", fmt.Errorf("%s is not installed: boot images are built on a Debian machine: %w", name, err)
+		return "", fmt.Errorf("%s is not installed (package %s); boot images are built on a Debian machine: %w", name, ownerOf[name], err)
 	}
 	if err != nil {
 		return "", &toolError{name: filepath.Base(name), said: stderr.Tail(2000), err: err}
 	}
 	return stdout.String(), nil
 }
+
+// ownerOf names the Debian packages of the programs that are run.
+var ownerOf = map[string]string{"apt-get": "apt", "apt-cache": "apt", "dpkg-deb": "dpkg"}
 
 // toolError is a program that ended badly and what it said.
 type toolError struct {
@@ -48,7 +51,11 @@ type toolError struct {
 }
 
 func (e *toolError) Error() string {
-	return fmt.Sprintf("%s: %v: %s", e.name, e.err, strings.TrimSpace(e.said))
+	lines := strings.Split(strings.TrimSpace(e.said), "\n")
+	if n := len(lines); n > 4 { // a line per package says no more than the first ones
+		lines = append(lines[:3], fmt.Sprintf("and %d lines more", n-3))
+	}
+	return fmt.Sprintf("%s: %v: %s", e.name, e.err, strings.Join(lines, "; "))
 }
 
 func (e *toolError) Unwrap() error { return e.err }
@@ -58,6 +65,8 @@ func (e *toolError) Unwrap() error { return e.err }
 type apt struct {
 	arch string
 	tmp  string // an empty folder of ours
+	// lists is a folder with a package index of our own; empty: the host's.
+	lists string
 }
 
 // options keep apt-get from seeing what the host has installed (a package
@@ -68,11 +77,30 @@ func (a apt) options() ([]string, error) {
 	if err := os.WriteFile(status, nil, 0o600); err != nil {
 		return nil, fmt.Errorf("apt: %w", err)
 	}
-	return []string{
+	opts := []string{
 		"-q", "-o", "Dir::State::status=" + status, "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=",
 		"-o", "APT::Architecture=" + a.arch, "-o", "APT::Architectures::=" + a.arch, "-o", "APT::Sandbox::User=root",
 		"-o", "Acquire::Retries=3",
-	}, nil
+	}
+	if a.lists != "" {
+		opts = append(opts, "-o", "Dir::State::lists="+a.lists, "-o", "Acquire::Languages=none", "-o", "Acquire::GzipIndexes=true")
+	}
+	return opts, nil
+}
+
+// update fetches the index of the host's sources into the folder of our own. It
+// disturbs nobody's apt: no lock and no file of the host is touched.
+func (a apt) update(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Join(a.lists, "partial"), 0o755); err != nil {
+		return fmt.Errorf("apt: %w", err)
+	}
+	opts, err := a.options()
+	if err != nil {
+		return err
+	}
+	// Without Error-Mode a mirror that does not answer is only a warning.
+	_, err = run(ctx, a.tmp, "apt-get", append(opts, "-o", "APT::Update::Error-Mode=any", "update")...)
+	return err
 }
 
 // kernelPackage follows Debian's pointer to the concrete kernel package.

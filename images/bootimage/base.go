@@ -155,13 +155,20 @@ func (c Config) baseOf(ctx context.Context, l Lock, in inputs) (baseArchive, err
 	if b.load(stem + ".json") {
 		return b, nil
 	}
+	if err := cache.Room(c.CacheDir, roomNeeded); err != nil {
+		return b, err
+	}
 	tmp, err := os.MkdirTemp(c.CacheDir, workPrefix)
 	if err != nil {
 		return b, fmt.Errorf("cache folder: %w", err)
 	}
 	defer os.RemoveAll(tmp)
 	c.progress("download packages", 0, len(l.Packages))
-	files, err := c.packages(tmp).fetch(ctx, l.Packages)
+	var files map[string]string
+	err = c.withIndex(ctx, func(lists string) (err error) {
+		files, err = c.packages(tmp, lists).fetch(ctx, l.Packages)
+		return err
+	})
 	if err != nil {
 		return b, err
 	}

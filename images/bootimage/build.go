@@ -3,6 +3,7 @@ package bootimage
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,6 +25,10 @@ const (
 	workPrefix     = "build-"
 	downloadPrefix = "download-"
 )
+
+// roomNeeded is for the packages, most of it the kernel's modules, packed and
+// unpacked; measured 0.6 GB.
+const roomNeeded = 800 << 20
 
 // ReleaseLevel is the zstd level for images that are shipped: about a minute
 // per build on two cores, a quarter smaller than QuickLevel.
@@ -80,7 +85,8 @@ type Result struct {
 // lists, agent and level give the same bytes on any machine. Nothing is done
 // when OutDir holds the image of these inputs already; a new agent alone costs
 // a second. Needs apt-get and dpkg-deb, the network for packages not in the
-// cache, and not root.
+// cache, and not root. A machine on which apt-get update never ran will do, and
+// a build that was interrupted, even killed, leaves nothing that matters.
 func Build(ctx context.Context, cfg Config) (Result, error) {
 	r, err := build(ctx, cfg)
 	if err != nil {
@@ -192,8 +198,32 @@ func (c Config) progress(step string, done, total int) {
 	}
 }
 
-func (c Config) packages(tmp string) packageCache {
-	return packageCache{dir: filepath.Join(c.CacheDir, "packages"), apt: apt{arch: "amd64", tmp: tmp}, log: c.log()}
+// packages is the cache of packages, with a folder for apt to work in and its
+// index of packages (apt.lists).
+func (c Config) packages(tmp, lists string) packageCache {
+	return packageCache{dir: filepath.Join(c.CacheDir, "packages"), apt: apt{arch: "amd64", tmp: tmp, lists: lists}, log: c.log()}
+}
+
+// withIndex calls work with the host's package index and, where that does not
+// know the packages, once more with a new one: the host's may never have been
+// fetched, or be older than the mirror. Work is told where the index is.
+func (c Config) withIndex(ctx context.Context, work func(lists string) error) error {
+	err := work("")
+	if !errors.Is(err, ErrVersionGone) {
+		return err
+	}
+	tmp, mkErr := os.MkdirTemp(c.CacheDir, workPrefix)
+	if mkErr != nil {
+		return fmt.Errorf("cache folder: %w", mkErr)
+	}
+	defer os.RemoveAll(tmp)
+	c.progress("fetch the package index", 0, 1)
+	c.log().Info("this machine's package index is missing or old, fetching another", "why", err)
+	lists := filepath.Join(c.CacheDir, "apt-lists")
+	if err := c.packages(tmp, lists).apt.update(ctx); err != nil {
+		return fmt.Errorf("this machine's package index is missing or old (apt-get update), and fetching another did not work; look at the network and the apt sources: %w", err)
+	}
+	return work(lists)
 }
 
 // openCache keeps two builds from using the same cache at the same time, and

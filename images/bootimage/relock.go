@@ -2,7 +2,6 @@ package bootimage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,9 +11,9 @@ import (
 
 // MakeLock asks the host's apt sources for the current versions of everything
 // the image is made of and returns a new lock. It downloads (about 120 MB) into
-// cfg.CacheDir, and installs nothing. As root it refreshes the package index when
-// that is missing or older than the mirror; otherwise the error says to do so.
-// OutDir and AgentBinary of cfg are not used.
+// cfg.CacheDir, and installs nothing. Where the host's package index is missing
+// or older than the mirror, it fetches one of its own into the cache. OutDir and
+// AgentBinary of cfg are not used.
 func MakeLock(ctx context.Context, cfg Config) (Lock, error) {
 	in, err := cfg.inputs()
 	if err != nil {
@@ -29,28 +28,22 @@ func MakeLock(ctx context.Context, cfg Config) (Lock, error) {
 }
 
 func makeLock(ctx context.Context, cfg Config, in inputs) (Lock, error) {
-	l, err := lockOnce(ctx, cfg, in)
-	if !errors.Is(err, ErrVersionGone) {
-		return l, err
-	}
-	if os.Geteuid() != 0 {
-		return l, fmt.Errorf("make a lock file: run \"apt-get update\" as root first: %w", err)
-	}
-	cfg.log().Info("refreshing the package index", "why", err)
-	if _, err := run(ctx, "", "apt-get", "-q", "update"); err != nil {
-		return l, fmt.Errorf("make a lock file: %w", err)
-	}
-	return lockOnce(ctx, cfg, in)
+	var l Lock
+	err := cfg.withIndex(ctx, func(lists string) (err error) {
+		l, err = lockOnce(ctx, cfg, in, lists)
+		return err
+	})
+	return l, err
 }
 
-func lockOnce(ctx context.Context, cfg Config, in inputs) (Lock, error) {
+func lockOnce(ctx context.Context, cfg Config, in inputs, lists string) (Lock, error) {
 	tmp, err := os.MkdirTemp(cfg.CacheDir, workPrefix)
 	if err != nil {
 		return Lock{}, fmt.Errorf("make a lock file: %w", err)
 	}
 	defer os.RemoveAll(tmp)
 	l := Lock{Format: lockFormat, Arch: "amd64"}
-	cache := cfg.packages(tmp)
+	cache := cfg.packages(tmp, lists)
 
 	cfg.progress("ask apt for versions", 0, 1)
 	kernel, err := cache.apt.kernelPackage(ctx)

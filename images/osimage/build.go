@@ -22,6 +22,10 @@ const (
 // workPrefix begins the folders of builds at work in the cache.
 const workPrefix = "build-"
 
+// roomNeeded is for the unpacked system, its packages and the archive; measured
+// 0.8 GB.
+const roomNeeded = 1 << 30
+
 // Config says what to build and where.
 type Config struct {
 	// OutDir receives ImageFile and MetadataFile. Made if missing.
@@ -128,6 +132,9 @@ func load(dir, key string) (Image, bool) {
 func (c Config) bootstrap(ctx context.Context, r recipe, dir string) (Image, error) {
 	if os.Geteuid() != 0 {
 		return Image{}, errors.New("root is needed to make a system of files with owners: run as root, or bring an image made elsewhere")
+	}
+	if err := cache.Room(c.CacheDir, roomNeeded); err != nil {
+		return Image{}, err
 	}
 	tmp, err := os.MkdirTemp(c.CacheDir, workPrefix)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ func (c Config) run(ctx context.Context, r recipe, tmp, name string) (m Metadata
 			return m, fmt.Errorf("%s is not installed: apt-get install %s", tool, tool)
 		}
 	}
+	caller := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	sources, own, hook := filepath.Join(tmp, "sources.list"), filepath.Join(tmp, "own.tar"), filepath.Join(tmp, "customize")
@@ -68,6 +70,9 @@ func (c Config) run(ctx context.Context, r recipe, tmp, name string) (m Metadata
 	if err := pack.Start(); err != nil {
 		return m, fmt.Errorf("zstd: %w", err)
 	}
+	// Pdeathsig is about the thread that starts a program, not the whole process.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if err := system.Start(); err != nil {
 		cancel()
 		return m, errors.Join(fmt.Errorf("mmdebstrap: %w", err), pack.Wait())
@@ -80,6 +85,8 @@ func (c Config) run(ctx context.Context, r recipe, tmp, name string) (m Metadata
 	closeErr := packIn.Close()
 	packErr := pack.Wait()
 	switch {
+	case caller.Err() != nil:
+		return m, fmt.Errorf("stopped: %w", caller.Err())
 	case makeErr != nil && talk.tail() != "":
 		return m, fmt.Errorf("mmdebstrap: %w; it said:\n%s", makeErr, talk.tail())
 	case readErr != nil:
@@ -93,9 +100,10 @@ func (c Config) run(ctx context.Context, r recipe, tmp, name string) (m Metadata
 
 // gentle makes an interrupted mmdebstrap clean up: it unmounts what it mounted
 // when it is told to stop, and is killed only when that takes too long. It gets
-// a process group of its own, so that its children hear of it too.
+// a process group of its own, so that its children hear of it too. When this
+// program is killed the kernel tells it; the caller must keep its thread.
 func gentle(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
 }

@@ -92,3 +92,12 @@ func TestSweep(t *testing.T) {
 	assert.Empty(t, cache.Sweep(dir, "build-", "lock-"))
 	assert.Equal(t, []string{"base.json", "lock", "packages"}, names(t, dir))
 }
+
+func TestRoom(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, cache.Room(dir, 1))
+	err := cache.Room(dir, 1<<60)
+	require.ErrorIs(t, err, cache.ErrFull)
+	assert.ErrorContains(t, err, dir)
+	require.Error(t, cache.Room(filepath.Join(dir, "none"), 1))
+}
