@@ -2,9 +2,14 @@ package apply
 
 import (
 	"context"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // Identity is what makes an applied image one particular machine.
@@ -39,7 +44,6 @@ WantedBy=multi-user.target
 // on: seeds, leases, network card names. Each is made anew by its owner.
 var uniqueFiles = []string{
 	"etc/ssh/ssh_host_*_key", "etc/ssh/ssh_host_*_key.pub", "etc/ssh/ssh_host_key", "etc/ssh/ssh_host_key.pub",
-	"var/lib/dbus/machine-id",
 	"var/lib/systemd/random-seed", "var/lib/urandom/random-seed", "var/lib/random-seed", "boot/efi/loader/random-seed",
 	"var/lib/systemd/credential.secret",
 	"var/lib/dhcp/*.lease", "var/lib/dhcp/*.leases", "var/lib/dhclient/*.lease", "var/lib/dhclient/*.leases",
@@ -85,6 +89,9 @@ func MakeUnique(ctx context.Context, dir string, id Identity) error {
 	if err := writeFile(root, "etc/machine-id", nil, 0o444); err != nil {
 		return fail(err)
 	}
+	if err := offerMachineID(root); err != nil {
+		return fail(err)
+	}
 	if id.HostName != "" {
 		if err := setHostName(root, id.HostName); err != nil {
 			return fail(err)
@@ -94,6 +101,24 @@ func MakeUnique(ctx context.Context, dir string, id Identity) error {
 		return fail(err)
 	}
 	return nil
+}
+
+const busID = "var/lib/dbus/machine-id"
+
+// offerMachineID leaves a new random id where systemd looks for one first when
+// it fills the empty /etc/machine-id (machine-id(5), initialization). Without it
+// a virtual machine gets the firmware's UUID, which is the same in machines that
+// were copied, or defined without one. /etc/machine-id stays empty, so that the
+// system still knows its first boot (systemd.unit(5), ConditionFirstBoot).
+func offerMachineID(root *os.Root) error {
+	if err := remove(root, busID); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(glob(root, "usr/lib/systemd/systemd")) == 0 && len(glob(root, "lib/systemd/systemd")) == 0 {
+		return nil // D-Bus makes its own
+	}
+	id := uuid.New() // random, of version 4 as systemd's own
+	return writeFile(root, busID, []byte(hex.EncodeToString(id[:])+"\n"), 0o444)
 }
 
 func renewSSHKeys(root *os.Root) error {

@@ -3,6 +3,7 @@ package apply_test
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -65,7 +66,7 @@ func TestMakeUnique(t *testing.T) {
 	assert.Empty(t, read(t, root, "etc/machine-id"))
 	assert.Equal(t, "pc-7.lab.example\n", read(t, root, "etc/hostname"))
 	assert.Equal(t, "127.0.0.1\tlocalhost\n127.0.1.1\tpc-7.lab.example pc-7\n10.0.0.1 server\n", read(t, root, "etc/hosts"))
-	for _, gone := range []string{"var/lib/dbus/machine-id", "etc/ssh/ssh_host_ed25519_key", "etc/ssh/ssh_host_ed25519_key.pub", "etc/ssh/ssh_host_rsa_key",
+	for _, gone := range []string{"etc/ssh/ssh_host_ed25519_key", "etc/ssh/ssh_host_ed25519_key.pub", "etc/ssh/ssh_host_rsa_key",
 		"var/lib/systemd/random-seed", "var/lib/dhcp/dhclient.eth0.leases", "var/lib/NetworkManager/secret_key", "etc/udev/rules.d/70-persistent-net.rules"} {
 		_, err := os.Lstat(filepath.Join(root, gone))
 		assert.ErrorIs(t, err, fs.ErrNotExist, gone)
@@ -217,4 +218,31 @@ func TestMarker(t *testing.T) {
 	for _, bad := range []string{"", "a/b", "a\nb", strings.Repeat("a", 65)} {
 		assert.Error(t, apply.WriteMarker(t.Context(), apply.Target{Dir: root}, bad))
 	}
+}
+
+// Two machines from one image get two ids even where their firmware tells the
+// same UUID or none: the real systemd takes the one that it is offered.
+func TestMachineIDIsNotTheFirmwares(t *testing.T) {
+	tool, err := exec.LookPath("systemd-machine-id-setup")
+	if err != nil {
+		t.Skip("needs systemd-machine-id-setup")
+	}
+	seen := map[string]bool{}
+	for range 2 {
+		root := tree(t, debian)
+		for range 2 { // an apply step that is repeated
+			require.NoError(t, apply.MakeUnique(t.Context(), root, apply.Identity{}))
+			require.Empty(t, read(t, root, "etc/machine-id"))
+			offered := read(t, root, "var/lib/dbus/machine-id")
+			assert.Regexp(t, "^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}\n$", offered)
+			assert.False(t, seen[offered])
+			seen[offered] = true
+		}
+		out, err := exec.CommandContext(t.Context(), tool, "--root="+root).CombinedOutput()
+		require.NoError(t, err, string(out))
+		assert.Equal(t, read(t, root, "var/lib/dbus/machine-id"), read(t, root, "etc/machine-id"), string(out))
+	}
+	plain := tree(t, map[string]string{"etc/machine-id": "x"})
+	require.NoError(t, apply.MakeUnique(t.Context(), plain, apply.Identity{}))
+	assert.NoDirExists(t, filepath.Join(plain, "var"), "no systemd, no id for it")
 }
