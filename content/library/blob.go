@@ -84,8 +84,9 @@ func (l *Library) store(ctx context.Context, src *os.File, name string, pinned *
 	file := h.file(name)
 	l.pin(file.SHA256)
 	*pinned = append(*pinned, file.SHA256)
-	if l.hasBlob(file.SHA256, file.Size) {
-		return file, false, temp.Close()
+	// A stored blob is taken only when its bytes are still right, so that importing good files again repairs it.
+	if bad, err := l.check(ctx, file); err != nil || bad == nil {
+		return file, false, errors.Join(err, temp.Close())
 	}
 	if err := safefile.Finish(temp); err != nil {
 		return content.File{}, false, l.explain(fmt.Errorf("write %s into the content library: %w", name, err))
@@ -106,12 +107,6 @@ func (l *Library) place(temp string, h content.Hash) error {
 		return err
 	}
 	return safefile.SyncDir(filepath.Join(l.root, "blobs"))
-}
-
-// hasBlob says whether the file is stored with the right length. Its bytes are [Library.Verify]'s business.
-func (l *Library) hasBlob(h content.Hash, size int64) bool {
-	info, err := os.Lstat(l.blobName(h))
-	return err == nil && info.Mode().IsRegular() && info.Size() == size
 }
 
 // explain adds to "disk full" what the administrator can do.

@@ -151,8 +151,8 @@ func (l *Library) importFile(ctx context.Context, src *source, job importJob, it
 		}
 		l.pin(file.SHA256)
 		*pinned = append(*pinned, file.SHA256)
-		if l.hasBlob(file.SHA256, file.Size) {
-			return file, false, nil
+		if bad, err := l.check(ctx, file); err != nil || bad == nil {
+			return file, false, err
 		}
 		if tight {
 			return content.File{}, false, l.explain(fmt.Errorf("%q needs %d bytes: %w", item.path, item.size, syscall.ENOSPC))

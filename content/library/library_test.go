@@ -321,3 +321,17 @@ func TestFullDiskIsExplained(t *testing.T) {
 	assert.NoError(t, err)
 	require.NoError(t, l.Close())
 }
+
+func TestImportingGoodFilesAgainRepairsADamagedBlob(t *testing.T) {
+	root := t.TempDir()
+	l := open(t, root)
+	dir := tree(t, map[string]string{"a": "good"})
+	_, err := l.Add(t.Context(), pkg, dir, nil)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(blobName(root, "good"), []byte("gOod"), 0o644))
+	_, err = l.Update(t.Context(), pkg, dir, nil)
+	require.NoError(t, err)
+	report, err := l.Verify(t.Context(), pkg)
+	require.NoError(t, err)
+	assert.Empty(t, report.Bad)
+}

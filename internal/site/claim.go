@@ -170,6 +170,9 @@ func (s *Service) runForAgent(tx *store.Tx, run store.Run) (wire.Run, error) {
 	if out.Variables, out.Secret, err = variablesFor(tx, device, run.Media); err != nil {
 		return out, err
 	}
+	if err := s.defaultBootOrder(tx, out.Variables); err != nil {
+		return out, err
+	}
 	c, err := tx.Checkpoint(run.ID)
 	if err == nil {
 		out.Checkpoint = &c
@@ -179,6 +182,26 @@ func (s *Service) runForAgent(tx *store.Tx, run store.Run) (wire.Run, error) {
 	last, err := tx.LastEvent(run.ID)
 	out.NextEvent, out.LogSize = last+1, s.logSize(run.ID)
 	return out, err
+}
+
+// bootOrderVariable tells the agent what the firmware is to start first in the
+// long run: disk (its default) or network.
+const bootOrderVariable = "BootyardBootOrder"
+
+// defaultBootOrder passes the site's setting on, unless a variable of the
+// device, a collection or the medium says otherwise.
+func (s *Service) defaultBootOrder(tx *store.Tx, variables map[string]string) error {
+	set, err := settings(tx)
+	if err != nil || !set.NetworkFirst {
+		return err
+	}
+	for name := range variables {
+		if strings.EqualFold(name, bootOrderVariable) {
+			return nil
+		}
+	}
+	variables[bootOrderVariable] = "network"
+	return nil
 }
 
 // hostName makes a name that every OS accepts: letters, digits and hyphens, at

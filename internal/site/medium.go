@@ -84,6 +84,15 @@ func (s *Service) Media(ctx context.Context) (list []wire.MediaRecord, err error
 		list, err = tx.Media()
 		return err
 	})
+	// Values may be secrets, and whoever lists may have no more than the right
+	// to read; the one that says what the medium does is no secret.
+	for _, m := range list {
+		for name := range m.Variables {
+			if !strings.EqualFold(name, preferredVariable) {
+				m.Variables[name] = ""
+			}
+		}
+	}
 	return list, err
 }
 

@@ -159,14 +159,18 @@ func (s *Service) importSequence(tx *store.Tx, in wire.SequenceImport, facts Seq
 	case err == nil && !in.Replace:
 		return seq, refusal(409, "TRM-5", "id", fmt.Sprintf("task sequence %s %q exists already", old.ID, old.Name), "import with replace to store a new version, or without an id to make another one")
 	case err == nil:
+		// A new version of the steps keeps what the site gave the sequence.
 		seq.Created, seq.Version = old.Created, old.Version
+		seq.Name = printable(cmp.Or(in.Name, facts.Name, old.Name), 255)
+		seq.BootImage, seq.Enabled = old.BootImage, old.Enabled
 	case !errors.Is(err, store.ErrNotFound):
 		return seq, err
 	}
 	seq.ID, seq.Updated, seq.Version = id, now, seq.Version+1
-	seq.BootImage = cmp.Or(in.BootImage, facts.BootImage)
+	seq.BootImage = cmp.Or(in.BootImage, facts.BootImage, seq.BootImage)
 	seq.DeploysOS = facts.DeploysOS || seq.BootImage != "" // HRD-2, TS-6
-	seq.Enabled, seq.MaxRunMinutes, seq.Steps = !facts.Disabled, facts.MaxRunMinutes, facts.Steps
+	seq.Enabled = !facts.Disabled && (seq.Enabled || seq.Version == 1)
+	seq.MaxRunMinutes, seq.Steps = facts.MaxRunMinutes, facts.Steps
 	seq.References, seq.Invalid = facts.References, facts.Problems
 	if seq.References == nil {
 		seq.References = []wire.Reference{}
