@@ -21,7 +21,9 @@ type Pool struct {
 
 const (
 	defaultLease = time.Hour
-	minLease     = 2 * time.Minute // shorter ones would run out between two stages of one boot
+	// maxRange bounds what invented machines can make us remember, about 20 MB, and how long a free address is looked for.
+	maxRange = 1 << 16
+	minLease = 2 * time.Minute // shorter ones would run out between two stages of one boot
 )
 
 func (p Pool) check() error {
@@ -30,6 +32,8 @@ func (p Pool) check() error {
 		return fmt.Errorf("dhcp pool: %s is not an IPv4 subnet", p.Prefix)
 	case !p.Range.Valid():
 		return fmt.Errorf("dhcp.range: %s-%s is not a range, write it as FIRST-LAST", p.Range.First, p.Range.Last)
+	case p.Range.Size() > maxRange:
+		return fmt.Errorf("dhcp.range: %s-%s has %d addresses, more than %d", p.Range.First, p.Range.Last, p.Range.Size(), maxRange)
 	case !p.Prefix.Contains(p.Range.First) || !p.Prefix.Contains(p.Range.Last):
 		return fmt.Errorf("dhcp.range: %s-%s is outside the subnet %s", p.Range.First, p.Range.Last, p.Prefix.Masked())
 	case p.Lease != 0 && p.Lease < minLease:

@@ -119,7 +119,11 @@ func (q *query) request(pool Pool) (*outbound, error) {
 	if err != nil || silent {
 		return nil, err
 	}
-	err = q.leases.Commit(q.m.MAC, pool.Range, want, pool.lease())
+	if want == q.in.iface.at.addr {
+		err = lease.ErrTaken // ours, also where it lies in the range
+	} else {
+		err = q.leases.Commit(q.m.MAC, pool.Range, want, pool.lease())
+	}
 	switch {
 	case errors.Is(err, lease.ErrTaken):
 		q.e.Reason, q.e.File, q.e.Action = fmt.Sprintf("%s is not this machine's address here", want), "", Ignore
