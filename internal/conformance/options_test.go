@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -96,31 +97,38 @@ func allBefore(t *testing.T) {
 	b := newBench(t)
 	c := b.client("pc-1", "UTC")
 	one, two := b.pkg("One", "echo 1"), b.pkg("Two", "echo 2")
-	d := b.create(wire.DeploymentSpec{TaskSequence: b.tasks("Tasks", withPackage("one", one.ID, "sh one", false), withPackage("two", two.ID, "sh two", false)).ID,
-		Collection: b.collection("PCs", c.device).ID, Purpose: wire.Required, Assignments: asap, DeploymentOption: wire.AllBefore})
+	spec := wire.DeploymentSpec{TaskSequence: b.tasks("Tasks", withPackage("one", one.ID, "sh one", false), withPackage("two", two.ID, "sh two", false)).ID,
+		Collection: b.collection("PCs", c.device).ID, Purpose: wire.Required, DeploymentOption: wire.AllBefore}
+	due := start.Add(4 * time.Hour)
+	spec.Assignments = onceAt(due)
+	d := b.create(spec)
 	back := b.damage("echo 2", func(path string) { require.NoError(t, os.Rename(path, path+".gone")) })
-	_, n := b.journal.since(0)
-	require.Error(t, c.RunOnce(b.Ctx))
-	require.Zero(t, c.ran())
-	require.Empty(t, b.runs(d.ID), "not started")
-	require.Condition(t, func() bool {
-		for _, m := range call[[]wire.StatusMessage](b, "GET", "/messages?kind=status", nil) {
-			if contains(m.Text, "does not start", "DOP-12") {
-				return true
-			}
-		}
-		return false
-	}, "a message says so")
+	for _, when := range []time.Time{start, due.Add(-time.Minute)} {
+		b.at(when)
+		_ = c.RunOnce(b.Ctx) // whether the round counts as failed is the agent's business
+		require.Empty(t, b.runs(d.ID), "SCH-17: it waits until the deadline")
+	}
+	b.at(due)
+	_ = c.RunOnce(b.Ctx)
+	require.Zero(t, c.ran(), "no step, although the first one's content is there")
+	runs := b.runs(d.ID)
+	require.Len(t, runs, 1)
+	require.Equal(t, wire.RunFailed, runs[0].State)
+	require.True(t, contains(runs[0].Message, "no step was run", two.ID), runs[0].Message)
+
 	require.NoError(t, os.Rename(back+".gone", back))
-	c.round()
+	_, n := b.journal.since(0)
+	spec.Assignments = asap
+	b.create(spec)
+	c.at(due.Add(24 * time.Hour))
 	lines, _ := b.journal.since(n)
-	require.Len(t, lines, len(lines))
 	last := 0
 	for i, line := range lines {
 		if strings.HasPrefix(line, "blob ") {
 			last = i
 		}
 	}
+	require.Contains(t, lines, "blob "+two.ID)
 	require.Equal(t, []string{"command sh one", "command sh two"}, lines[last+1:], "all downloads before the first step")
 }
 
@@ -155,16 +163,16 @@ func hashIsChecked(t *testing.T) {
 				require.NoError(t, os.Chmod(path, 0o644))
 				require.NoError(t, os.WriteFile(path, []byte("echo evil"), 0o644))
 			})
-			err := c.RunOnce(b.Ctx)
+			c.round()
 			require.Zero(t, c.ran(), "what was altered is not used")
+			runs := b.runs(d.ID)
+			require.Len(t, runs, 1)
+			require.Equal(t, wire.RunFailed, runs[0].State)
+			require.Contains(t, runs[0].Message, p.ID)
 			if o == wire.AllBefore {
-				require.Error(t, err)
-				require.Empty(t, b.runs(d.ID))
+				require.Contains(t, runs[0].Message, "no step was run")
 				return
 			}
-			require.NoError(t, err)
-			runs := b.runs(d.ID)
-			require.Equal(t, wire.RunFailed, runs[0].State)
 			require.Equal(t, "use", runs[0].FailedStep)
 		})
 	}

@@ -274,7 +274,9 @@ func schedulesWithoutEffect(t *testing.T) {
 	spec := wire.DeploymentSpec{TaskSequence: b.wipeAndLoad("Debian").ID, Collection: b.collection("PCs").ID, MakeAvailableTo: wire.MediaAndPXE}
 	require.NotContains(t, rules(b.dry(spec).Warnings), "SCH-2")
 	spec.Available = utc(start.Add(time.Hour))
-	require.Contains(t, rules(b.dry(spec).Warnings), "SCH-2")
+	warned := b.dry(spec).Warnings
+	require.Equal(t, []string{"SCH-2"}, rules(warned))
+	require.Contains(t, warned[0].Text, "no effect")
 }
 
 func windowsInWinPE(t *testing.T) {
