@@ -73,7 +73,7 @@ func (s *Server) advertise(ctx context.Context, i *iface) error {
 			continue
 		}
 		if _, err := c.WriteTo(advertisement(i, mac, src), &packet.Addr{HardwareAddr: mac}); err != nil {
-			s.log.Debug("send router advertisement", "iface", i.name, "mac", mac, "err", err)
+			s.log.Debug("send router advertisement", "iface", i.name, "mac", mac.String(), "err", err)
 		}
 	}
 }

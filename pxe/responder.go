@@ -78,7 +78,7 @@ func (s *Server) respond(ctx context.Context, in inbound) (out *outbound, e Even
 	if err != nil {
 		e.Answer, e.Reason, out = "", err.Error(), nil
 		if errors.Is(err, errIgnored) {
-			s.log.Debug("dhcp ignored", "iface", in.iface.name, "mac", m.MAC, "message", e.Message, "reason", err)
+			s.log.Debug("dhcp ignored", "iface", in.iface.name, "mac", m.MAC.String(), "message", e.Message, "reason", err)
 			e.Protocol = ""
 		}
 	}

@@ -28,7 +28,7 @@ func (q *query) server() (*outbound, error) {
 		if !q.leases.Conflict(q.m.MAC, addr) {
 			return nil, fmt.Errorf("decline of %s, which this machine does not have: %w", addr, errIgnored)
 		}
-		q.log.Warn("address is used by somebody else: the client declined it", "iface", q.in.iface.name, "mac", q.m.MAC,
+		q.log.Warn("address is used by somebody else: the client declined it", "iface", q.in.iface.name, "mac", q.m.MAC.String(),
 			"addr", addr, "held", lease.HoldConflict)
 		q.e.Reason = fmt.Sprintf("%s declined, out of use for %s", addr, lease.HoldConflict)
 		return nil, nil
@@ -78,7 +78,7 @@ func (q *query) offer(pool Pool) (*outbound, error) {
 	}
 	addr, err := q.allocate(pool)
 	if err != nil {
-		q.log.Error("no address to offer", "iface", q.in.iface.name, "mac", q.m.MAC, "err", err)
+		q.log.Error("no address to offer", "iface", q.in.iface.name, "mac", q.m.MAC.String(), "err", err)
 		return nil, err
 	}
 	return q.grant(dhcpv4.MessageTypeOffer, "offer", addr, pool, b)
