@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -138,7 +139,7 @@ func (c *Config) complete() {
 		}
 	}
 	setDefault(&c.DHCP.Lease, 12*time.Hour)
-	setDefault(&c.TFTP.Listen, ":69")
+	setDefault(&c.TFTP.Listen, tftpListen)
 	setDefault(&c.PXE.MenuTimeout, 30*time.Second)
 	setDefault(&c.Wake.Port, 9)
 	setDefault(&c.Wake.Retries, 3)
@@ -148,6 +149,13 @@ func (c *Config) complete() {
 	setDefault(&c.Wake.Threads, 3)
 }
 
+const (
+	tftpListen       = ":69"
+	maxResponseDelay = 30 * time.Second
+	maxLease         = 365 * 24 * time.Hour // DHCP counts seconds in 32 bits
+	maxRange         = 1 << 16              // as pxe bounds it
+)
+
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
@@ -156,6 +164,8 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 var kernelArgs = regexp.MustCompile(`^[A-Za-z0-9 ._/~%?=:+,@\[\]-]*$`)
+
+var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
 
 var siteCode = regexp.MustCompile(`^[A-Z0-9]{3}$`)
 
@@ -190,8 +200,17 @@ func (c *Config) check() error {
 	for _, d := range c.DHCP.DNS {
 		checkAddr(bad, "dhcp.dns", d)
 	}
-	if c.DHCP.Lease < 2*time.Minute {
-		bad("dhcp.lease", "%s is shorter than 2m", c.DHCP.Lease)
+	if c.DHCP.Lease < 2*time.Minute || c.DHCP.Lease > maxLease {
+		bad("dhcp.lease", "%s is not between 2m and 8760h", c.DHCP.Lease)
+	}
+	if c.TFTP.Listen != tftpListen {
+		bad("tftp.listen", "%q: firmware asks port 69 and no other; leave the key out, dhcp.interfaces says where", c.TFTP.Listen)
+	}
+	if d := c.PXE.ResponseDelay; d < 0 || d > maxResponseDelay {
+		bad("pxe.response_delay", "%s is not between 0s and %s: firmware gives up then", d, maxResponseDelay)
+	}
+	if d := c.PXE.MenuTimeout; d < 0 || d > time.Hour {
+		bad("pxe.menu_timeout", "%s is not between 1s and 1h", d)
 	}
 	for _, m := range c.PXE.Exclude {
 		if hw, err := net.ParseMAC(m); err != nil || len(hw) != 6 {
@@ -205,15 +224,20 @@ func (c *Config) check() error {
 		bad("pxe.final_boot", "%q is not disk or network", c.PXE.FinalBoot)
 	}
 	for key, raw := range map[string]string{"http.url": c.HTTP.URL, "https.url": c.HTTPS.URL} {
-		if u, err := url.Parse(raw); raw != "" && (err != nil || u.Host == "" || u.Path != "") {
-			bad(key, "%q is not of the form %s://host[:port]", raw, key[:len(key)-4])
+		// It goes into boot scripts and kernel arguments as it is.
+		scheme := key[:len(key)-len(".url")]
+		if u, err := url.Parse(raw); raw != "" && (err != nil || raw != scheme+"://"+u.Host || !plainHost.MatchString(u.Host)) {
+			bad(key, "is not of the form %s://host[:port]", scheme)
 		}
 	}
 	if c.Wake.Port < 1 || c.Wake.Port > 65535 {
 		bad("wake.port", "%d is not a UDP port", c.Wake.Port)
 	}
-	if c.Wake.Retries < 1 || c.Wake.Threads < 1 || c.Wake.PauseAfter < 1 {
-		bad("wake", "retries, threads and pause_after must be at least 1")
+	if c.Wake.Retries < 1 || c.Wake.Retries > 100 || c.Wake.Threads < 1 || c.Wake.Threads > 64 || c.Wake.PauseAfter < 1 {
+		bad("wake", "retries must be 1 to 100, threads 1 to 64, pause_after at least 1")
+	}
+	if c.Wake.Delay < 0 || c.Wake.Pause < 0 || c.Wake.Offset != nil && *c.Wake.Offset < 0 {
+		bad("wake", "delay, pause and offset must not be negative")
 	}
 	return errors.Join(errs...)
 }
@@ -222,6 +246,16 @@ func checkAddr(bad func(string, string, ...any), key, value string) {
 	if a, err := netip.ParseAddr(value); err != nil || !a.Is4() {
 		bad(key, "%q is not an IPv4 address", value)
 	}
+}
+
+// distance is how far last is behind first, 0 when it is not.
+func distance(first, last netip.Addr) uint32 {
+	a, b := first.As4(), last.As4()
+	from, to := binary.BigEndian.Uint32(a[:]), binary.BigEndian.Uint32(b[:])
+	if to < from {
+		return 0
+	}
+	return to - from
 }
 
 // Addresses splits Range. Both are zero when Range is empty.
@@ -238,6 +272,8 @@ func (d DHCP) Addresses() (first, last netip.Addr, err error) {
 	switch {
 	case err1 != nil || err2 != nil || !first.Is4() || !last.Is4():
 		return first, last, fmt.Errorf("%q holds something that is not an IPv4 address", d.Range)
+	case distance(first, last) >= maxRange:
+		return first, last, fmt.Errorf("%q has more than %d addresses", d.Range, maxRange)
 	case last.Less(first):
 		return first, last, fmt.Errorf("%q ends before it begins", d.Range)
 	}
