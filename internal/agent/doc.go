@@ -13,5 +13,7 @@
 //
 // In an installed system /etc/bootyard/agent.json holds the settings; /var/lib/bootyard (0700) holds the client's token
 // and, while a run goes on, the folder run with the run, its last checkpoint, the key that seals the checkpoint's secrets,
-// and the status that is not delivered yet. In a boot environment the same folder is /run/bootyard/agent.
+// and the status that is not delivered yet. In a boot environment the same folder is /run/bootyard/agent,
+// with smsts.log in logs. Once a run has formatted a volume, _SMSTaskSequence on it holds a second copy of the state (State),
+// the packages (Packages) and smsts.log (Logs/Smstslog); after a reset the newest state counts, by its number (TS-117a).
 package agent

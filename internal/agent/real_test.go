@@ -108,6 +108,13 @@ func TestAgainstTheRealAppliance(t *testing.T) {
 	runs, err = s.Runs(s.Ctx, device.ID, "", 10)
 	require.NoError(t, err)
 	require.Equal(t, wire.RunSucceeded, runs[0].State)
+	told, err := s.RunInfo(s.Ctx, runs[0].ID)
+	require.NoError(t, err)
+	var phases []wire.Phase
+	for _, p := range told.Phases {
+		phases = append(phases, p.Phase)
+	}
+	require.Equal(t, []wire.Phase{wire.PhaseAgent, wire.PhaseApply, wire.PhaseDownload, wire.PhaseRestart, wire.PhaseFinish, wire.PhaseDone}, phases)
 	require.False(t, a.Next().After(due))
 
 	s.Clock.Advance(time.Hour)

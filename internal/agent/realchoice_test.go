@@ -1,0 +1,100 @@
+package agent_test
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bootyard/bootyard/internal/agent"
+	"github.com/bootyard/bootyard/internal/api"
+	"github.com/bootyard/bootyard/internal/pki"
+	"github.com/bootyard/bootyard/internal/site"
+	"github.com/bootyard/bootyard/internal/site/sitetest"
+	"github.com/bootyard/bootyard/internal/wire"
+)
+
+// offered is a machine to which the real appliance offers one listed and one hidden deployment, both Available.
+type offered struct {
+	*bench
+	site           *sitetest.Site
+	listed, hidden wire.Deployment
+	ca             *pki.Authority
+	url            string
+}
+
+func newOffered(t *testing.T) *offered {
+	t.Helper()
+	o := &offered{bench: newBench(t), site: sitetest.New(t, func(c *site.Config) { c.Inspector = inspector{} })}
+	o.clock.set(o.site.Clock.Now())
+	var err error
+	o.ca, err = pki.Open(t.TempDir(), o.site.Clock.Now())
+	require.NoError(t, err)
+	cert, err := o.ca.Server(nil, []net.IP{net.IPv4(127, 0, 0, 1)}, o.site.Clock.Now())
+	require.NoError(t, err)
+	server := httptest.NewUnstartedServer(api.New(api.Options{Site: o.site.Service, Staging: t.TempDir()}).HTTPS())
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	o.url = server.URL
+	collection := o.site.Collection("lab", o.site.Device("lab-01", 1))
+	deploy := func(name string, to wire.Availability) wire.Deployment {
+		q, err := o.site.ImportSequence(o.site.Ctx, wire.SequenceImport{XML: sequenceOf(command("say", "echo "+name)), Name: name, BootImage: o.site.Image.ID})
+		require.NoError(t, err)
+		return o.site.Deploy(wire.DeploymentSpec{TaskSequence: q.ID, Collection: collection.ID, Purpose: wire.Available, MakeAvailableTo: to})
+	}
+	o.listed, o.hidden = deploy("listed", wire.MediaAndPXE), deploy("hidden", wire.MediaAndPXEHidden)
+	deploy("other", wire.MediaAndPXE)
+	o.machine.identity = sitetest.Identity(1)
+	o.config.NewTarget = nil
+	return o
+}
+
+// from starts the machine from a medium with the given settings.
+func (o *offered) from(t *testing.T, unattended bool, preferred string) {
+	t.Helper()
+	m, err := o.site.CreateMedium(o.site.Ctx, wire.MediaCreate{Label: "Hall 3", Unattended: unattended,
+		Variables: map[string]string{"SMSTSPreferredAdvertID": preferred}})
+	require.NoError(t, err)
+	media := m.Media
+	o.config.Boot = agent.Boot{URL: o.url, CASPKI: o.ca.SPKI(), CAPEM: o.ca.PEM(), MAC: sitetest.MAC(1), Media: &media}
+}
+
+func TestHiddenDeploymentOfARealMedium(t *testing.T) {
+	o := newOffered(t)
+	o.from(t, true, o.hidden.ID)
+	require.NoError(t, o.boot(context.Background()), o.screen.String())
+	require.Equal(t, []string{"echo hidden"}, o.commands.all(), "MED-2")
+	require.NotContains(t, o.screen.String(), "Press Enter")
+
+	o = newOffered(t)
+	o.from(t, false, o.hidden.ID)
+	ctx, leave := context.WithCancel(context.Background())
+	o.config.Keys = &typed{asked: leave}
+	require.Error(t, o.boot(ctx))
+	require.Contains(t, o.screen.String(), question, "S-37")
+	require.Contains(t, o.screen.String(), "deployment "+o.hidden.ID)
+	runs, err := o.site.Runs(o.site.Ctx, "", "", 10)
+	require.NoError(t, err)
+	require.Empty(t, runs)
+
+	o = newOffered(t)
+	o.from(t, false, o.hidden.ID)
+	o.config.Keys = &typed{lines: []string{""}}
+	require.NoError(t, o.boot(context.Background()), o.screen.String())
+	require.Equal(t, []string{"echo hidden"}, o.commands.all())
+}
+
+func TestLoadersMenuWithTheRealAppliance(t *testing.T) {
+	o := newOffered(t)
+	token, err := o.site.IssueBootToken(o.site.Ctx, site.BootBinding{UUID: sitetest.UUID(1), MAC: sitetest.MAC(1), Address: "127.0.0.1", LaunchMode: wire.LaunchPXE})
+	require.NoError(t, err)
+	o.config.Boot = agent.Boot{URL: o.url, CASPKI: o.ca.SPKI(), CAPEM: o.ca.PEM(), Token: token, MAC: sitetest.MAC(1), Pick: o.listed.ID}
+	o.config.Keys = &typed{}
+	require.NoError(t, o.boot(context.Background()), o.screen.String())
+	require.Equal(t, []string{"echo listed"}, o.commands.all())
+	require.NotContains(t, o.screen.String(), "Which task sequence?")
+}
