@@ -103,12 +103,12 @@ func (q *Queue) put(d delayed) error {
 func (q *Queue) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for range q.settings.Threads {
-		g.Go(func() error { return q.work(ctx, g) })
+		g.Go(func() error { return q.work(ctx) })
 	}
 	return g.Wait()
 }
 
-func (q *Queue) work(ctx context.Context, g *errgroup.Group) error {
+func (q *Queue) work(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -125,13 +125,8 @@ func (q *Queue) work(ctx context.Context, g *errgroup.Group) error {
 				continue
 			}
 			d.attempt++
-			g.Go(func() error {
-				if err := wait(ctx, q.settings.Delay); err != nil {
-					return err
-				}
-				q.jobs <- d // has room, see Submit
-				return nil
-			})
+			// A timer holds no goroutine: a whole site may wait at once.
+			time.AfterFunc(q.settings.Delay, func() { q.jobs <- d }) // has room, see put
 		}
 	}
 }

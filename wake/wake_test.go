@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -138,6 +139,25 @@ func TestRepeatLeavesOutTheFirstPacket(t *testing.T) {
 		require.Len(t, rec.at, 2)
 		require.Equal(t, time.Minute, rec.at[0].Sub(start))
 		require.Equal(t, 2*time.Minute, rec.at[1].Sub(start))
+	})
+}
+
+// A whole site may wait for its second packet: that must not cost a goroutine
+// for each machine.
+func TestWaitingMachinesHoldNoGoroutines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		q := wake.NewQueue(wake.Settings{Retries: 2, Delay: time.Minute, PauseAfter: 1e6, Threads: 3}, transmitter{}, func(wake.Result) {})
+		before := runtime.NumGoroutine()
+		done := make(chan error, 1)
+		go func() { done <- q.Run(ctx) }()
+		for range 2000 {
+			require.NoError(t, q.Repeat(wake.Job{MACs: []net.HardwareAddr{mac(t, "52:54:00:12:34:56")}}))
+		}
+		synctest.Wait()
+		require.Less(t, runtime.NumGoroutine()-before, 20)
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
 	})
 }
 
