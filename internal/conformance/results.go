@@ -29,6 +29,7 @@ type Test struct {
 	Name    string
 	Outcome Outcome
 	Missing []string // what Partly named
+	Output  string   // the end of what it wrote, at most maxOutput bytes
 }
 
 // Results are the tests of one call of go test, in the order in which they began.
@@ -39,8 +40,12 @@ type Results struct {
 	Broken []string
 }
 
-// maxLine bounds one line of go test's output.
-const maxLine = 16 << 20
+const (
+	// maxLine bounds one line of go test's output, maxOutput what is kept of a
+	// test to explain a failure.
+	maxLine   = 16 << 20
+	maxOutput = 16 << 10
+)
 
 type event struct {
 	Action, Package, Test, Output string
@@ -91,6 +96,8 @@ func ParseResults(r io.Reader, module string, other io.Writer, each func(Test)) 
 				each(*t)
 			}
 		case "output":
+			t.Output += e.Output
+			t.Output = t.Output[max(0, len(t.Output)-maxOutput):]
 			if _, missing, ok := strings.Cut(e.Output, partlyMark); ok {
 				t.Missing = append(t.Missing, strings.TrimSpace(missing))
 			}

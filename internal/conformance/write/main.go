@@ -99,6 +99,9 @@ func test(ctx context.Context, root string, plan conformance.Plan, log io.Writer
 	results, err := conformance.ParseResults(out, module, log, func(t conformance.Test) {
 		if strings.HasPrefix(t.Name, "TestRows/") && strings.Count(t.Name, "/") == 1 || t.Outcome == conformance.Failed {
 			fmt.Fprintf(log, "%s %s %s\n", t.Outcome, t.Package, t.Name)
+			if t.Outcome == conformance.Failed {
+				fmt.Fprint(log, t.Output)
+			}
 		}
 	})
 	_, _ = io.Copy(io.Discard, out)
