@@ -101,9 +101,11 @@ func (c Config) run(ctx context.Context, r recipe, tmp, name string) (m Metadata
 // gentle makes an interrupted mmdebstrap clean up: it unmounts what it mounted
 // when it is told to stop, and is killed only when that takes too long. It gets
 // a process group of its own, so that its children hear of it too. When this
-// program is killed the kernel tells it; the caller must keep its thread.
+// program is killed the kernel tells it; the caller must keep its thread. Its
+// mounts, which it leaves behind when it is interrupted in a hook or in dpkg, are
+// in a namespace of its own and end with it.
 func gentle(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM, Unshareflags: syscall.CLONE_NEWNS}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/bootyard/bootyard/images/internal/cache"
 )
@@ -100,4 +101,22 @@ func TestRoom(t *testing.T) {
 	require.ErrorIs(t, err, cache.ErrFull)
 	assert.ErrorContains(t, err, dir)
 	require.Error(t, cache.Room(filepath.Join(dir, "none"), 1))
+}
+
+// A killed build may have left the machine's own folders mounted in its tree.
+func TestSweepSparesMounts(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to mount")
+	}
+	dir, machine := t.TempDir(), t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(machine, "precious"), nil, 0o600))
+	at := filepath.Join(dir, "build-1", "a b")
+	require.NoError(t, os.MkdirAll(at, 0o755))
+	require.NoError(t, unix.Mount(machine, at, "", unix.MS_BIND, ""))
+	t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
+	assert.Equal(t, []string{filepath.Join(dir, "build-1")}, cache.Sweep(dir, "build-"))
+	assert.FileExists(t, filepath.Join(machine, "precious"))
+	require.NoError(t, unix.Unmount(at, 0))
+	assert.Empty(t, cache.Sweep(dir, "build-"))
+	assert.Empty(t, names(t, dir))
 }
