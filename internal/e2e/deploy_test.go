@@ -162,26 +162,8 @@ func (s *scene) obeysSchedules(device string) {
 	require.Equal(s.t, wire.RunSucceeded, run.State, run.Message)
 	require.Equal(s.t, wire.LaunchSMS, run.LaunchMode)
 	require.False(s.t, run.Started.Before(deadline), "not before its deadline")
-	s.contentBeforeSteps(run.ID)
 }
 
-// contentBeforeSteps checks S-92: the download's event comes before the first
-// step's.
-func (s *scene) contentBeforeSteps(run string) {
-	s.t.Helper()
-	content, step := 0, 0
-	for i, e := range call[[]wire.Event](s, http.MethodGet, "/runs/"+run+"/events", nil) {
-		if e.Kind == wire.EventContent && content == 0 {
-			content = i + 1
-		}
-		if e.Kind == wire.EventStep && step == 0 {
-			step = i + 1
-		}
-	}
-	require.NotZero(s.t, content)
-	require.NotZero(s.t, step)
-	require.Less(s.t, content, step)
-}
 
 // TestDiskTooSmall: the image does not fit; the run says so and nothing was
 // written.

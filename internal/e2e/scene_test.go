@@ -94,7 +94,8 @@ func newScene(t *testing.T, change ...func(*stage.Config)) *scene {
 	return s
 }
 
-// labName makes a lab's name from the test's: letters, digits, dashes, short.
+// labName makes a lab's name from the test's: letters, digits, dashes, short. The
+// process id keeps two suites on one machine apart.
 func labName(t *testing.T) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -102,10 +103,8 @@ func labName(t *testing.T) string {
 		}
 		return '-'
 	}, strings.ToLower(t.Name()))
-	if len(name) > 28 {
-		name = name[len(name)-28:]
-	}
-	return strings.Trim(name, "-")
+	name = fmt.Sprintf("%s-%d", name, os.Getpid())
+	return strings.Trim(name[max(0, len(name)-28):], "-")
 }
 
 func (s *scene) showLogs() {
