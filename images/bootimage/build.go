@@ -27,7 +27,7 @@ const (
 )
 
 // roomNeeded is for the packages, most of it the kernel's modules, packed and
-// unpacked; measured 0.6 GB.
+// unpacked; an estimate.
 const roomNeeded = 800 << 20
 
 // ReleaseLevel is the zstd level for images that are shipped: about a minute

@@ -164,7 +164,6 @@ func (s *scene) obeysSchedules(device string) {
 	require.False(s.t, run.Started.Before(deadline), "not before its deadline")
 }
 
-
 // TestDiskTooSmall: the image does not fit; the run says so and nothing was
 // written.
 func TestDiskTooSmall(t *testing.T) {
