@@ -36,10 +36,10 @@ set marked=""
 if [ -z "$marked" ]; then search --no-floppy --set=marked --file {{.}}; fi
 {{- end}}
 if [ -n "$marked" ]; then
-	echo "bootyard: a run goes on on the disk ($marked)"
+	echo "bootyard: this medium has deployed this machine; its disk ($marked) is started"
 	set default=disk
 	set timeout={{.Wait}}
-	menuentry "Go on with the run on the disk" --id disk {
+	menuentry "Start the deployed disk" --id disk {
 		if [ "$grub_platform" = efi ]; then
 			set root=$marked
 			chainloader /EFI/BOOT/BOOTX64.EFI

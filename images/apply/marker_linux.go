@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/bootyard/bootyard/images/disk"
 )
@@ -50,6 +51,18 @@ func WriteMarker(ctx context.Context, t Target, runID string) (err error) {
 	err = errors.Join(writeFile(root, name, []byte(runID+"\n"), 0o644), root.Close())
 	if err != nil {
 		return fmt.Errorf("write run marker: %w", err)
+	}
+	return nil
+}
+
+// ExpireMarker takes a marker away that is older than age, or from the future:
+// a clock that was wrong must not keep it for ever.
+func ExpireMarker(dir string, age time.Duration, now time.Time) error {
+	for _, name := range []string{MarkerOnRoot, "boot/efi/" + MarkerOnESP, "efi/" + MarkerOnESP, "boot/" + MarkerOnESP} {
+		info, err := os.Lstat(filepath.Join(dir, name))
+		if err == nil && (now.Sub(info.ModTime()) > age || info.ModTime().Sub(now) > 24*time.Hour) {
+			return RemoveMarker(dir)
+		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/bootyard/bootyard/internal/agent/link"
 	"github.com/bootyard/bootyard/internal/wire"
@@ -17,7 +18,13 @@ type Settings struct {
 	URL    string `json:"url"`
 	CASPKI string `json:"caSpki,omitempty"`
 	CAFile string `json:"caFile"`
+	// MarkerStays is how long after its making the run's mark stays on the disk, so that a medium that is first in the boot
+	// order starts the disk (MED-25). Zero takes it away when the run ends.
+	MarkerStays wire.Duration `json:"markerStays,omitzero"`
 }
+
+// mediumGuard is how long the same medium leaves a machine alone that it has deployed (MED-25).
+const mediumGuard = 24 * time.Hour
 
 // ReadSettings reads agent.json and the CA it names.
 func ReadSettings(name string) (s Settings, caPEM []byte, err error) {
@@ -48,6 +55,15 @@ type InstalledAgent struct {
 	Token  []byte // resume token; secret
 }
 
+// markerStays is about media only: from the network the appliance says what a deployed machine starts, and a medium made
+// to deploy again and again must find no mark.
+func (a *BootAgent) markerStays() wire.Duration {
+	if m := a.config.Boot.Media; m == nil || m.Repeat {
+		return 0
+	}
+	return wire.Duration(mediumGuard)
+}
+
 // agentFiles prepares the hand-over of a run to an installed agent (TS-118a).
 func (a *BootAgent) agentFiles(run wire.Run) AgentFiles {
 	return func(ctx context.Context) (InstalledAgent, error) {
@@ -58,7 +74,7 @@ func (a *BootAgent) agentFiles(run wire.Run) AgentFiles {
 		if err != nil {
 			return InstalledAgent{}, err
 		}
-		config, err := json.MarshalIndent(Settings{URL: a.config.Boot.URL, CASPKI: a.config.Boot.CASPKI, CAFile: wire.SiteCAFile}, "", "  ")
+		config, err := json.MarshalIndent(Settings{URL: a.config.Boot.URL, CASPKI: a.config.Boot.CASPKI, CAFile: wire.SiteCAFile, MarkerStays: a.markerStays()}, "", "  ")
 		if err != nil {
 			return InstalledAgent{}, err
 		}

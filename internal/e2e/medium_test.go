@@ -1,12 +1,14 @@
 package e2e_test
 
 import (
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bootyard/bootyard/examples"
 	"github.com/bootyard/bootyard/internal/lab"
 	"github.com/bootyard/bootyard/internal/wire"
 )
@@ -76,3 +78,33 @@ func unattendedMedium(t *testing.T) {
 
 // waitsForPerson is what an attended medium says before it does anything.
 const waitsForPerson = "Press Enter to go on"
+
+// TestMediumFirst: with the medium first in the boot order the machine is
+// deployed once and then starts its disk, each time (MED-25).
+func TestMediumFirst(t *testing.T) {
+	for i, firmware := range []lab.Firmware{lab.BIOS, lab.UEFI} {
+		t.Run(string(firmware), func(t *testing.T) {
+			needsVM(t, true)
+			t.Parallel()
+			s := newScene(t)
+			sequence, err := s.Sequence(t.Context(), "Deploy Debian", examples.Debian)
+			require.NoError(t, err)
+			spec := small("pc", firmware, 0x50+i)
+			spec.MemoryMiB, spec.Disks[0].Size = 1536, 4<<30
+			s.device(spec)
+			d := s.deploy(wire.DeploymentSpec{TaskSequence: sequence, Purpose: wire.Available, MakeAvailableTo: wire.MediaAndPXEHidden}, "pc")
+			iso := s.medium("--unattended", "--set", "SMSTSPreferredAdvertID="+d.ID)
+			spec = fromMedium("pc", firmware, 0x50+i, iso)
+			spec.MemoryMiB, spec.Disks[0].Size = 1536, 4<<30
+			m := s.boot(spec)
+			run := s.succeeded("pc")
+			require.Equal(t, wire.LaunchCD, run.LaunchMode)
+			for range 2 {
+				s.startsFromDisk(m)
+				m, err = s.Lab.Machine("pc")
+				require.NoError(t, err)
+			}
+			require.Len(t, call[[]wire.RunInfo](s, http.MethodGet, "/runs", nil), 1, "deployed once")
+		})
+	}
+}

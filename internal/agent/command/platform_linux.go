@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/bootyard/bootyard/images/apply"
 	"github.com/bootyard/bootyard/internal/agent"
@@ -41,12 +42,24 @@ func newTarget(identity wire.Identity, _ map[string]string) func(agent.TargetReq
 }
 
 // runEnded takes away what marks the disk as holding a run (MED-25), and the drop-in that shows the run on the console.
-func runEnded() error {
-	err := apply.RemoveMarker("/")
+// The mark stays for a while where a medium may be first in the boot order.
+func runEnded(markerStays time.Duration) error {
+	var err error
+	if markerStays == 0 {
+		err = apply.RemoveMarker("/")
+	}
 	if e := os.Remove(apply.RunDropIn); e != nil && !errors.Is(e, os.ErrNotExist) {
 		err = errors.Join(err, e)
 	}
 	return err
+}
+
+// expireMarker takes a mark away that has stayed long enough.
+func expireMarker(markerStays time.Duration, now time.Time) error {
+	if markerStays == 0 {
+		return nil
+	}
+	return apply.ExpireMarker("/", markerStays, now)
 }
 
 // signedIn lists the users that systemd-logind has sessions of, each once.

@@ -32,10 +32,14 @@ func runService(ctx context.Context, s Streams, logger *slog.Logger) error {
 		return err
 	}
 	clock, machine := host.System{}, host.Local(wire.FullOS)
+	stays := time.Duration(settings.MarkerStays)
+	if err := expireMarker(stays, time.Now()); err != nil {
+		logger.Warn("the mark on the disk stays", "err", err)
+	}
 	a, err := agent.New(agent.Config{
 		URL: settings.URL, CAPEM: ca, CASPKI: settings.CASPKI, Machine: machine, Clock: clock,
 		Console: agent.NewConsole(systemConsole(s.Out), clock.Now), Logger: logger, Dir: stateDir(), Build: version(),
-		Users: signedIn, Ended: runEnded,
+		Users: signedIn, Ended: func() error { return runEnded(stays) },
 	})
 	if err != nil {
 		return err
