@@ -30,12 +30,12 @@ test-quick: ## unit and protocol tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
 
 test-vm: build ## deployments of real virtual machines
-	BOOTYARD_VM=1 CGO_ENABLED=1 $(GO) test -race -count=1 -v -timeout 28m -run 'TestRows|TestDeploy' ./internal/e2e
+	BOOTYARD_VM=1 CGO_ENABLED=1 $(GO) test -race -count=1 -v -timeout 28m -parallel 2 ./internal/e2e
 
 test: packages build lint test-quick test-vm ## everything that proves it within half an hour
 
 test-all: packages build lint ## also the boots that take longer
-	BOOTYARD_VM=all CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 120m ./...
+	BOOTYARD_VM=all CGO_ENABLED=1 $(GO) test -race -count=1 -p 1 -parallel 2 -timeout 120m ./...
 
 conformance: packages build ## run the rows and write docs/conformance.md
 	CGO_ENABLED=1 scripts/conformance
