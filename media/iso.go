@@ -71,7 +71,7 @@ func Create(ctx context.Context, s Spec, progress func(string)) error {
 	if err := os.Rename(image, s.Out); err != nil {
 		return fmt.Errorf("put image in place: %w", err)
 	}
-	return nil
+	return syncFile(filepath.Dir(s.Out)) // the name lasts as well
 }
 
 func (s Spec) fill(tree string, config []byte, progress func(string)) error {
@@ -157,6 +157,7 @@ func copyFile(to, from string) error {
 	return nil
 }
 
+// syncFile makes a file's content last, or a folder's names.
 func syncFile(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
