@@ -1,7 +1,6 @@
 package lease
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -18,56 +17,66 @@ import (
 // lab of a thousand machines does not rewrite its file all day, small enough that reading it takes milliseconds.
 const compactAfter = 4096
 
-// log is an append-only file of JSON lines, the last line for an address wins. Several savers share one fsync.
-type log struct {
-	mu      sync.Mutex
-	cond    *sync.Cond
-	name    string
-	file    *os.File
-	pending []byte
-	lines   int
-	queued  uint64 // number of the last line queued
-	synced  uint64 // number of the last line on disk
-	busy    bool
-	err     error
+// appendFile is the part of *os.File that the log writes with.
+type appendFile interface {
+	Write(p []byte) (int, error)
+	Sync() error
+	Close() error
 }
 
-// Open reads the lease log of that name, or starts a new one, and keeps it open until Close. A torn last line, which
-// a killed process may leave, is dropped. now is the clock, nil means time.Now.
+// log is an append-only file of JSON lines, the last line for an address wins. Several savers share one fsync.
+type log struct {
+	name string
+
+	// disk is held while the file is written, replaced or closed. It is taken before mu.
+	disk sync.Mutex
+	file appendFile // nil after Close
+	torn bool       // the file may end in the middle of a line: a write or a sync has failed
+
+	mu    sync.Mutex
+	next  *batch // takes lines until its leader begins to write it; nil when nobody waits
+	lines int    // about how many lines the file has
+}
+
+// batch is what one write and one fsync carry. The saver that began it is its leader and writes it; each saver gets the
+// outcome of its own batch, whatever becomes of the ones after it.
+type batch struct {
+	lines []byte
+	done  chan struct{}
+	err   error // set before done is closed
+}
+
+// Open reads the lease log of that name, or starts a new one, and keeps it open until Close. What cannot be read, such as
+// a torn line that a killed process or a power cut left, is dropped, and nothing else with it. now is the clock, nil means
+// time.Now.
 func Open(name string, now func() time.Time) (*Table, error) {
 	t := NewTable(now)
-	lines, err := t.read(name)
-	if err != nil {
+	if err := t.read(name); err != nil {
 		return nil, fmt.Errorf("read lease file %s: %w", name, err)
 	}
-	if lines > 0 {
-		if err := t.rewrite(name); err != nil {
-			return nil, err
-		}
-	}
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	// Written anew, the file is compact and ends in a whole line.
+	f, err := t.rewrite(name)
 	if err != nil {
-		return nil, fmt.Errorf("open lease file: %w", err)
+		if f != nil {
+			_ = f.Close()
+		}
+		return nil, err
 	}
 	t.log = &log{name: name, file: f, lines: len(t.byAddr)}
-	t.log.cond = sync.NewCond(&t.log.mu)
 	return t, nil
 }
 
-func (t *Table) read(name string) (int, error) {
+func (t *Table) read(name string) error {
 	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		return nil
 	}
 	if err != nil {
-		return 0, err
+		return err
 	}
-	n := 0
-	sc := bufio.NewScanner(bytes.NewReader(data))
-	for sc.Scan() {
-		n++
+	for line := range bytes.Lines(data) {
 		var l Lease
-		if json.Unmarshal(sc.Bytes(), &l) != nil || !l.Addr.Is4() {
+		if json.Unmarshal(line, &l) != nil || !l.Addr.Is4() {
 			continue
 		}
 		mac, err := net.ParseMAC(l.MAC)
@@ -76,11 +85,12 @@ func (t *Table) read(name string) (int, error) {
 		}
 		t.bind(mac.String(), l.Addr).Expires = l.Expires
 	}
-	return n, nil // a line too long for the scanner ends the reading: what was read before it counts
+	return nil
 }
 
-// rewrite replaces the file by one line per binding.
-func (t *Table) rewrite(name string) error {
+// rewrite replaces the file by one line per binding and returns it, open at its end. With an error a file is returned
+// when it has taken the name already: the old one is no longer there to be written to.
+func (t *Table) rewrite(name string) (*os.File, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	for _, e := range t.byAddr {
@@ -88,30 +98,31 @@ func (t *Table) rewrite(name string) error {
 			continue
 		}
 		if err := enc.Encode(e.Lease); err != nil {
-			return fmt.Errorf("encode lease: %w", err)
+			return nil, fmt.Errorf("encode lease: %w", err)
 		}
 	}
-	return replaceFile(name, buf.Bytes())
+	f, err := replaceFile(name, buf.Bytes())
+	if err != nil {
+		return f, fmt.Errorf("write lease file %s: %w", name, err)
+	}
+	return f, nil
 }
 
-func replaceFile(name string, data []byte) error {
+func replaceFile(name string, data []byte) (*os.File, error) {
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
 	if err != nil {
-		return fmt.Errorf("write lease file: %w", err)
+		return nil, err
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // fails after the rename, which is what we want
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
+	if _, err = f.Write(data); err == nil {
+		err = f.Sync()
+	}
 	if err == nil {
 		err = os.Rename(f.Name(), name)
 	}
-	if err == nil {
-		err = syncDir(filepath.Dir(name))
-	}
 	if err != nil {
-		return fmt.Errorf("write lease file %s: %w", name, err)
+		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
 	}
-	return nil
+	return f, syncDir(filepath.Dir(name))
 }
 
 func syncDir(name string) error {
@@ -132,73 +143,78 @@ func (t *Table) save(l Lease) error {
 	if err != nil {
 		return fmt.Errorf("encode lease: %w", err)
 	}
-	compact, err := g.append(append(line, '\n'))
+	long, err := g.append(append(line, '\n'))
 	if err != nil {
-		return err
+		return fmt.Errorf("write lease file %s: %w", g.name, err)
 	}
-	if compact {
-		return t.compact()
+	if long {
+		t.compact()
 	}
 	return nil
 }
 
-// append queues one line; whoever finds nobody writing writes for all.
-func (g *log) append(line []byte) (compact bool, err error) {
+// append returns when line is on disk. long tells that the log has grown so far that compacting may be worth it.
+func (g *log) append(line []byte) (long bool, err error) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.file == nil {
-		return false, fmt.Errorf("lease file %s: %w", g.name, fs.ErrClosed)
+	b := g.next
+	leader := b == nil
+	if leader {
+		b = &batch{done: make(chan struct{})}
+		g.next = b
 	}
-	g.pending = append(g.pending, line...)
-	g.queued++
+	b.lines = append(b.lines, line...)
 	g.lines++
-	mine := g.queued
-	for g.synced < mine {
-		if g.busy {
-			g.cond.Wait()
-			continue
-		}
-		g.busy = true
-		batch, last, f := g.pending, g.queued, g.file
-		g.pending = nil
-		g.mu.Unlock()
-		_, err := f.Write(batch)
-		if err == nil {
-			err = f.Sync()
-		}
-		g.mu.Lock()
-		g.busy, g.synced, g.err = false, last, err
-		g.cond.Broadcast()
+	long = g.lines > compactAfter
+	g.mu.Unlock()
+	if leader {
+		g.write(b)
 	}
-	if g.err != nil {
-		return false, fmt.Errorf("write lease file %s: %w", g.name, g.err)
-	}
-	return g.lines > compactAfter, nil
+	<-b.done // the leader always comes to an end: it waits for nothing but the disk
+	return long, b.err
 }
 
-// compact writes the table anew when the log has grown far beyond it.
-func (t *Table) compact() error {
+// write waits for the disk, during which others join the batch, and writes it.
+func (g *log) write(b *batch) {
+	defer close(b.done)
+	g.disk.Lock()
+	defer g.disk.Unlock()
+	g.mu.Lock()
+	g.next = nil
+	g.mu.Unlock()
+	if g.file == nil {
+		b.err = fs.ErrClosed
+		return
+	}
+	data := b.lines
+	if g.torn {
+		data = append([]byte{'\n'}, data...) // else the torn line would swallow our first one
+	}
+	if _, b.err = g.file.Write(data); b.err == nil {
+		b.err = g.file.Sync()
+	}
+	g.torn = b.err != nil
+}
+
+// compact writes the table anew when the log has grown far beyond it. Failing is no reason to refuse a lease, which is on
+// disk already: the log stays as it is and the next attempt comes after as many lines again.
+func (t *Table) compact() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g := t.log
+	g.disk.Lock()
+	defer g.disk.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for g.busy {
-		g.cond.Wait()
-	}
 	if g.file == nil || g.lines <= compactAfter+len(t.byAddr) {
-		return nil
+		return
 	}
-	if err := t.rewrite(g.name); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(g.name, os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return fmt.Errorf("open lease file: %w", err)
+	g.lines = len(t.byAddr)
+	f, err := t.rewrite(g.name)
+	if f == nil {
+		return
 	}
 	_ = g.file.Close()
-	g.file, g.lines = f, len(t.byAddr)
-	return nil
+	g.file, g.torn = f, err != nil
 }
 
 // Close closes the file. The table answers questions afterwards but saves nothing more.
@@ -207,11 +223,8 @@ func (t *Table) Close() error {
 	if g == nil {
 		return nil
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for g.busy {
-		g.cond.Wait()
-	}
+	g.disk.Lock()
+	defer g.disk.Unlock()
 	if g.file == nil {
 		return nil
 	}
