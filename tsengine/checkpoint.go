@@ -35,6 +35,7 @@ type Checkpoint struct {
 	Volumes      []machine.Volume           `json:"volumes,omitempty"`
 	Capabilities map[string]json.RawMessage `json:"capabilities,omitempty"` // state of those that are machine.Stateful
 	Result       *Result                    `json:"result,omitempty"`       // the run has ended
+	Debug        *DebugState                `json:"debug,omitempty"`        // of a run in debug mode (DBG-7)
 }
 
 // CheckpointStore keeps the state of a run.
@@ -92,7 +93,7 @@ func (e *Engine) save(ctx context.Context, change func(*Checkpoint)) error {
 		Version: checkpointVersion, Number: e.number + 1, Time: e.config.Now().UTC(),
 		SequenceID: e.packageID(), SequenceHash: e.program.hash, Environment: e.config.Environment,
 		Next: e.next, Last: e.last, StepsDone: e.stepsDone, AgentOnDisk: e.agentOnDisk,
-		Variables: entries, Volumes: e.Volumes(),
+		Variables: entries, Volumes: e.Volumes(), Debug: e.debugState(),
 	}
 	if e.next < len(e.program.code) {
 		c.StepName = e.variables.Mask(e.program.code[e.next].node.Name)
@@ -199,6 +200,7 @@ func (e *Engine) restore(c *Checkpoint) error {
 	e.volumes.Volumes = append([]machine.Volume(nil), c.Volumes...)
 	e.number, e.next, e.last, e.stepsDone, e.agentOnDisk = c.Number, c.Next, c.Last, c.StepsDone, c.AgentOnDisk
 	e.interrupted, e.done = c.Started, c.Result
+	e.restoreDebug(c.Debug)
 	e.entersOS = c.Started && c.Environment == WinPE && e.config.Environment == FullOS
 	if e.next < len(e.program.code) {
 		e.entered = e.ancestors(e.next)

@@ -46,6 +46,9 @@ type Config struct {
 	Store      CheckpointStore // nil keeps no state; a restart then ends the run
 	Sealer     Sealer          // required with Store when there are secrets
 
+	Debugger Debugger // nil: nobody can debug here
+	Debug    bool     // start in the debugger, as TSDebugMode does (DBG-1)
+
 	Reporter Reporter         // nil drops events
 	Log      *smstslog.Writer // nil writes no smsts.log
 	Logger   *slog.Logger     // nil is silent
@@ -102,7 +105,8 @@ type Engine struct {
 	ending    func(context.Context) (*Result, error)
 	component string
 	mu        sync.Mutex // guards component: capabilities report from their own goroutines
-	entered   []int      // groups that were started and not ended, outermost first
+	debug     debugging
+	entered   []int // groups that were started and not ended, outermost first
 }
 
 // New checks a configuration and makes an engine for one run. Errors: a sequence that refers to a child that is not

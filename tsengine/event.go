@@ -23,6 +23,8 @@ const (
 	NodeSkipped     Kind = "node-skipped"
 	StepProgress    Kind = "step-progress"
 	RestartAsked    Kind = "restart"
+	DebuggerPaused  Kind = "debugger-paused"  // before the node, or at its failure
+	DebuggerCommand Kind = "debugger-command" // a person's, with who
 )
 
 // Severities of status messages (section 11).

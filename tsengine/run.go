@@ -32,7 +32,10 @@ func (e *Engine) Run(ctx context.Context) (Result, error) {
 		if ctx.Err() != nil {
 			return e.cancelled(ctx), nil
 		}
-		result, err := e.node(ctx, e.next)
+		result, err := e.stand(ctx)
+		if result == nil && err == nil && e.next < len(e.program.code) {
+			result, err = e.node(ctx, e.next)
+		}
 		if err != nil {
 			if ctx.Err() != nil {
 				return e.cancelled(ctx), nil
@@ -66,6 +69,7 @@ func (e *Engine) begin(ctx context.Context) error {
 		return nil
 	}
 	e.log(smstslog.Info, fmt.Sprintf("Starting task sequence '%s' (%s) with %d steps in %s", e.config.Sequence.Name, e.packageID(), e.program.steps, e.config.Environment))
+	e.beginDebug()
 	id := msgSequenceStarted
 	if e.config.Environment == WinPE {
 		id = msgStartedNoClient
@@ -192,6 +196,9 @@ type failure struct {
 
 // fail propagates a failure from node i outwards until somebody continues on error (TS-41 to TS-44).
 func (e *Engine) fail(ctx context.Context, i int, f failure) (*Result, error) {
+	if e.holds(i, f) {
+		return nil, nil
+	}
 	for {
 		in := &e.program.code[i]
 		if in.node.ContinueOnError && !f.fatal {
