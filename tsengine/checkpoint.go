@@ -177,7 +177,7 @@ func (e *Engine) restore(c *Checkpoint) error {
 		if c.Awaits != "" {
 			expected = c.Awaits
 		}
-		if c.Started && e.config.Environment == FullOS && step.Find(e.program.code[c.Next].node).Contract().EntersOS {
+		if c.Started && e.config.Environment == FullOS && e.implementation(c.Next).Contract().EntersOS {
 			expected = FullOS
 		}
 		if expected != e.config.Environment {

@@ -13,6 +13,7 @@ import (
 	"github.com/bootyard/bootyard/tsengine/process"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
+	"github.com/bootyard/bootyard/tsengine/step"
 	"github.com/bootyard/bootyard/tsengine/variable"
 )
 
@@ -48,6 +49,12 @@ type Config struct {
 
 	Debugger Debugger // nil: nobody can debug here
 	Debug    bool     // start in the debugger, as TSDebugMode does (DBG-1)
+
+	// Steps chooses the implementation of the step at a pointer; nil is step.Find. The simulator puts its own here.
+	Steps func(pointer int, n *sequence.Node) step.Step
+	// Absent ends a Run Task Sequence node whose child is not in Children, as a group without content: code 0 and no
+	// error is success. With nil, New refuses such a sequence (TS-120).
+	Absent func(pointer int, n *sequence.Node) (code uint32, err error)
 
 	Reporter Reporter         // nil drops events
 	Log      *smstslog.Writer // nil writes no smsts.log
@@ -121,7 +128,7 @@ func New(config Config) (*Engine, error) {
 	if config.Sequence.Disabled {
 		return nil, errors.New("the task sequence is disabled; enable it before deploying it (TS-9)")
 	}
-	program, err := compile(config.Sequence, config.Children)
+	program, err := compile(config.Sequence, config.Children, config.Absent != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +137,9 @@ func New(config Config) (*Engine, error) {
 	}
 	if config.Machine.Commands == nil {
 		config.Machine.Commands = process.Runner{}
+	}
+	if config.Steps == nil {
+		config.Steps = func(_ int, n *sequence.Node) step.Step { return step.Find(n) }
 	}
 	if config.Files == nil {
 		config.Files = condition.OS{}
@@ -153,6 +163,8 @@ func New(config Config) (*Engine, error) {
 	}
 	return e, nil
 }
+
+func (e *Engine) implementation(i int) step.Step { return e.config.Steps(i, e.program.code[i].node) }
 
 // Steps is the number of steps that progress counts (TS-171).
 func (e *Engine) Steps() int { return e.program.steps }

@@ -48,6 +48,7 @@ type Event struct {
 	ExitCode  uint32    `json:"exitCode"`
 	Output    string    `json:"output,omitempty"` // end of what the step printed
 	Reason    string    `json:"reason,omitempty"` // why skipped or failed
+	Because   string    `json:"-"`                // why a node that was started runs: its condition with the values that decided; empty without a condition
 
 	Step    int   `json:"step,omitempty"`    // number of the step, from 1 (TS-171)
 	Steps   int   `json:"steps,omitempty"`   // how many there are

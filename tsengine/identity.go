@@ -72,8 +72,8 @@ func (e *Engine) setIdentity() error {
 		values = append(values, struct{ name, value string }{"_SMSTSLogPath", c.Log.Dir()})
 	}
 	for _, v := range values {
-		if v.value == "" && c.Checkpoint != nil {
-			continue // what a new environment does not know again stays as it was
+		if v.value == "" {
+			continue // what is not known here stays as the caller or the time before a restart left it
 		}
 		if err := e.variables.Set(v.name, v.value); err != nil {
 			return err
@@ -138,6 +138,6 @@ func (e *Engine) reportNode(ev Event, i int) {
 func (e *Engine) report(ev Event) {
 	ev.Time = e.config.Now()
 	ev.Name, ev.Group = e.variables.Mask(ev.Name), e.variables.Mask(ev.Group)
-	ev.Reason, ev.Output = e.variables.Mask(ev.Reason), e.variables.Mask(ev.Output)
+	ev.Reason, ev.Output, ev.Because = e.variables.Mask(ev.Reason), e.variables.Mask(ev.Output), e.variables.Mask(ev.Because)
 	e.config.Reporter.Report(ev)
 }

@@ -19,10 +19,10 @@ import (
 )
 
 // step runs a step whose condition holds (TS-24 to TS-36).
-func (e *Engine) step(ctx context.Context, i int) (*Result, error) {
+func (e *Engine) step(ctx context.Context, i int, because string) (*Result, error) {
 	in := &e.program.code[i]
 	n := in.node
-	implementation := step.Find(n)
+	implementation := e.implementation(i)
 	contract := implementation.Contract()
 	e.log(smstslog.Info, "Expand a string: "+n.RunIn.String())
 	if err := e.variables.Set("_SMSTSCurrentActionName", n.Name); err != nil {
@@ -38,7 +38,7 @@ func (e *Engine) step(ctx context.Context, i int) (*Result, error) {
 			return nil, err
 		}
 	}
-	e.reportNode(Event{Kind: StepStarted, Severity: Information}, i)
+	e.reportNode(Event{Kind: StepStarted, Severity: Information, Because: because}, i)
 	e.variables.EnterStep(stepDefaults(n))
 	outcome := e.perform(ctx, implementation, i)
 	e.variables.LeaveStep()
@@ -143,7 +143,7 @@ func (e *Engine) stepEnded(ctx context.Context, i int, out step.Outcome) (*Resul
 	if restart != nil {
 		return e.restart(ctx, i, restart)
 	}
-	if step.Find(n).Contract().Effect {
+	if e.implementation(i).Contract().Effect {
 		return nil, e.save(ctx, nil)
 	}
 	return nil, e.saveSoon(ctx)

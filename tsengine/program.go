@@ -30,10 +30,11 @@ type instruction struct {
 	off    bool // disabled, itself or by a group around it
 }
 
-func compile(s *sequence.Sequence, children map[string]*sequence.Sequence) (*program, error) {
+// compile refuses a child that is not there, unless absent says that the run knows what to do about it.
+func compile(s *sequence.Sequence, children map[string]*sequence.Sequence, absent bool) (*program, error) {
 	p := &program{}
 	sum := sha256.New()
-	c := compiler{program: p, children: children, write: func(b []byte) { sum.Write(b) }}
+	c := compiler{program: p, children: children, absent: absent, write: func(b []byte) { sum.Write(b) }}
 	c.write(s.Export())
 	if err := c.nodes(s.Nodes, -1, false, []string{s.PackageID}); err != nil {
 		return nil, err
@@ -45,6 +46,7 @@ func compile(s *sequence.Sequence, children map[string]*sequence.Sequence) (*pro
 type compiler struct {
 	program  *program
 	children map[string]*sequence.Sequence
+	absent   bool
 	write    func([]byte)
 	depth    int
 }
@@ -86,8 +88,7 @@ func (c *compiler) node(n *sequence.Node, parent int, off bool, chain []string) 
 
 // child puts a child sequence in place of its node. A disabled node needs no child to be there.
 func (c *compiler) child(n *sequence.Node, i int, off bool, chain []string) error {
-	id, _ := n.Input("OSDSubTasksequencePackageID")
-	id = strings.TrimSpace(id)
+	id := n.ChildID()
 	if off {
 		return nil
 	}
@@ -97,6 +98,9 @@ func (c *compiler) child(n *sequence.Node, i int, off bool, chain []string) erro
 		}
 	}
 	child := c.children[id]
+	if child == nil && c.absent {
+		return nil
+	}
 	if child == nil {
 		return fmt.Errorf("step %q refers to task sequence %q, which is not there; import it or disable the step (TS-120)", n.Name, id)
 	}

@@ -90,21 +90,16 @@ func (e *Engine) node(ctx context.Context, i int) (*Result, error) {
 			e.agentOnDisk = true
 			return e.stepEnded(ctx, i, step.Outcome{})
 		}
-		if !step.Find(n).Contract().Repeatable {
+		if !e.implementation(i).Contract().Repeatable {
 			err := errors.New("the machine or the agent went down while the step was running; it is not run again because its effects are unknown (TS-112a)")
 			return e.stepEnded(ctx, i, step.Failure(step.CodeInterrupted, err))
 		}
 		e.log(smstslog.Warning, fmt.Sprintf("The action (%s) was interrupted and is run again", n.Name))
-		return e.step(ctx, i)
+		return e.step(ctx, i, "")
 	}
 	if n.Disabled {
 		e.skip(i, true, "it is disabled")
 		return nil, e.saveSoon(ctx)
-	}
-	if n.Kind == sequence.Step {
-		if err := e.checkEnvironment(n); err != nil {
-			return e.stepEnded(ctx, i, step.Failure(step.CodeEnvironment, err))
-		}
 	}
 	verdict, err := e.evaluator.Evaluate(ctx, n.Condition)
 	switch {
@@ -117,14 +112,23 @@ func (e *Engine) node(ctx context.Context, i int) (*Result, error) {
 	case !verdict.Holds:
 		e.skip(i, false, verdict.Reason)
 		return nil, e.saveSoon(ctx)
-	case n.Kind == sequence.Step:
-		return e.step(ctx, i)
 	}
-	return e.enter(ctx, i)
+	because := ""
+	if n.Condition != nil && len(n.Condition.Operands) > 0 {
+		because = verdict.Reason
+	}
+	if n.Kind != sequence.Step {
+		return e.enter(ctx, i, because)
+	}
+	// After the condition: real sequences protect a step for one environment by a condition on it (TS-21).
+	if err := e.checkEnvironment(i); err != nil {
+		return e.stepEnded(ctx, i, step.Failure(step.CodeEnvironment, err))
+	}
+	return e.step(ctx, i, because)
 }
 
-func (e *Engine) checkEnvironment(n *sequence.Node) error {
-	for _, where := range []sequence.RunIn{n.RunIn, step.Find(n).Contract().RunIn} {
+func (e *Engine) checkEnvironment(i int) error {
+	for _, where := range []sequence.RunIn{e.program.code[i].node.RunIn, e.implementation(i).Contract().RunIn} {
 		if where == sequence.WinPE && e.config.Environment != WinPE || where == sequence.FullOS && e.config.Environment != FullOS {
 			return fmt.Errorf("the step runs only in %s and this is %s; give it a condition on _SMSTSInWinPE (TS-21)", where, e.config.Environment)
 		}
@@ -150,7 +154,7 @@ func (e *Engine) skip(i int, disabled bool, reason string) {
 }
 
 // enter starts a group or a child sequence. A disabled child fails the deployment whatever its flags (TS-46, TS-120).
-func (e *Engine) enter(ctx context.Context, i int) (*Result, error) {
+func (e *Engine) enter(ctx context.Context, i int, because string) (*Result, error) {
 	in := &e.program.code[i]
 	if in.child != nil {
 		if in.child.Disabled {
@@ -158,8 +162,13 @@ func (e *Engine) enter(ctx context.Context, i int) (*Result, error) {
 		}
 		e.log(smstslog.Info, fmt.Sprintf("Starting child task sequence '%s'", in.child.Name))
 	}
+	if in.node.Kind == sequence.SubSequence && in.child == nil {
+		if code, err := e.config.Absent(i, in.node); err != nil || code != 0 {
+			return e.groupFailed(ctx, i, failure{i, code, failureText(in.node, step.Outcome{Code: code, Err: err}), false})
+		}
+	}
 	e.log(smstslog.Info, fmt.Sprintf("The group (%s) has been successfully started", in.node.Name))
-	e.reportNode(Event{Kind: GroupStarted, MessageID: msgGroupStarted, Severity: Information}, i)
+	e.reportNode(Event{Kind: GroupStarted, MessageID: msgGroupStarted, Severity: Information, Because: because}, i)
 	e.entered = append(e.entered, i)
 	e.next = i + 1
 	e.leaveGroups(e.next) // an empty group

@@ -33,6 +33,9 @@ func TestSemantics(t *testing.T) {
 		"wrong environment":       {command("a", "exit 0", `runIn="WinPE"`), nil, tsengine.Failed, step.CodeEnvironment},
 		"wrong environment ignored": {command("a", "exit 0", `runIn="WinPE" continueOnError="true"`) + command("b", "echo %_SMSTSLastActionSucceeded%", ""),
 			[]string{"echo false"}, tsengine.Succeeded, 0},
+		"TS-21: a false condition protects a step of the other environment": {
+			strings.ReplaceAll(command("a", "exit 0", `runIn="WinPE"`), "<action>", variableCondition("_SMSTSInWinPE", "equals", "true")+"<action>") + command("b", "exit 0", ""),
+			[]string{"exit 0"}, tsengine.Succeeded, 0},
 		"success codes": {strings.ReplaceAll(command("a", "exit 5", ""), "0 3010", "0 5  7"), []string{"exit 5"}, tsengine.Succeeded, 0},
 		"3010 not in the list": {strings.ReplaceAll(command("a", "exit 3010", ""), "0 3010", "0"),
 			[]string{"exit 3010"}, tsengine.Failed, 3010},

@@ -119,6 +119,15 @@ func (n *Node) Input(name string) (string, bool) {
 	return "", false
 }
 
+// ChildID is the package id of the sequence that a Run Task Sequence node runs; empty for other nodes.
+func (n *Node) ChildID() string {
+	if n.Kind != SubSequence {
+		return ""
+	}
+	id, _ := n.Input("OSDSubTasksequencePackageID")
+	return strings.TrimSpace(id)
+}
+
 // Enabled says whether neither the node nor a group around it is disabled (TS-20).
 func (n *Node) Enabled() bool {
 	for ; n != nil; n = n.Parent {
