@@ -55,6 +55,8 @@ type Config struct {
 	// Absent ends a Run Task Sequence node whose child is not in Children, as a group without content: code 0 and no
 	// error is success. With nil, New refuses such a sequence (TS-120).
 	Absent func(pointer int, n *sequence.Node) (code uint32, err error)
+	// CanRestart says whether a restart into the target would come back; nil is what the engine knows itself (TS-46).
+	CanRestart func(step.Target) error
 
 	Reporter Reporter         // nil drops events
 	Log      *smstslog.Writer // nil writes no smsts.log
@@ -132,6 +134,18 @@ func New(config Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	return start(config, program)
+}
+
+// Resume makes the engine that goes on from a checkpoint of this one after a restart into an environment, as New does
+// with the same configuration, without reading the sequence again. This engine must not be used afterwards.
+func (e *Engine) Resume(c *Checkpoint, environment Environment) (*Engine, error) {
+	config := e.config
+	config.Checkpoint, config.Environment = c, environment
+	return start(config, e.program)
+}
+
+func start(config Config, program *program) (*Engine, error) {
 	if config.Variables == nil {
 		config.Variables = variable.New()
 	}

@@ -211,15 +211,24 @@ func (e *Engine) requestedRestart(requested string) (*step.Restart, error) {
 		e.variables.Set("SMSTSRebootMessage", ""), e.variables.Set("SMSTSRebootDelay", next))
 }
 
+// Why a restart does not happen.
+var (
+	ErrNoBootImage = errors.New("no boot image is assigned to the task sequence, so it cannot restart to WinPE; assign one or choose HD (TS-110)")
+	ErrNoSystem    = errors.New("no operating system was applied, so there is nothing to restart into; choose WinPE or apply an image first (TS-46)")
+	ErrNoAgent     = errors.New("the operating system on the disk has no agent, so the sequence could not go on in it; put a Setup Windows and ConfigMgr step before the restart (TS-118a)")
+)
+
 // checkTarget refuses a restart that would not come back (TS-46, TS-110, TS-118a).
 func (e *Engine) checkTarget(t step.Target) error {
 	switch {
+	case e.config.CanRestart != nil:
+		return e.config.CanRestart(t)
 	case t == step.BootImage && e.bootImage() == "":
-		return errors.New("no boot image is assigned to the task sequence, so it cannot restart to WinPE; assign one or choose HD (TS-110)")
+		return ErrNoBootImage
 	case t == step.HD && e.config.Environment == WinPE && e.volumes.System() == nil && !e.agentOnDisk:
-		return errors.New("no operating system was applied, so there is nothing to restart into; choose WinPE or apply an image first (TS-46)")
+		return ErrNoSystem
 	case t == step.HD && !e.agentOnDisk:
-		return errors.New("the operating system on the disk has no agent, so the sequence could not go on in it; put a Setup Windows and ConfigMgr step before the restart (TS-118a)")
+		return ErrNoAgent
 	case e.config.Store == nil:
 		return errors.New("no checkpoint store is configured, so the sequence could not go on after a restart (TS-116)")
 	}

@@ -1,0 +1,150 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bootyard/bootyard/tsengine"
+	"github.com/bootyard/bootyard/tsengine/machine"
+	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/step"
+)
+
+// simulated is a step without effects outside the engine. What the type demands of its environment stays.
+type simulated struct {
+	world   *world
+	pointer int
+	real    step.Step
+}
+
+func (w *world) step(pointer int, n *sequence.Node) step.Step {
+	return simulated{w, pointer, step.Find(n)}
+}
+
+// Contract implements step.Step.
+func (s simulated) Contract() step.Contract {
+	c := s.real.Contract()
+	c.Effect = false // nothing to make durable
+	return c
+}
+
+// Run implements step.Step. A step that fails has no effect; one that succeeds has those that can be told in advance.
+func (s simulated) Run(ctx context.Context, c *step.Context) step.Outcome {
+	code, given := s.world.code(s.pointer, c.Node)
+	note := fmt.Sprintf("exit code %d, its first success code", code)
+	if given {
+		note = fmt.Sprintf("exit code %d as the facts say", code)
+	}
+	s.world.note[s.pointer] = note
+	if !slices.Contains(c.Node.SuccessCodes, code) {
+		return step.Outcome{Code: code}
+	}
+	out, effect := s.effect(ctx, c)
+	s.world.note[s.pointer] = join(effect, note)
+	if out.Err == nil {
+		out.Code = code
+	}
+	return out
+}
+
+// effect is what a successful step does that later nodes can see, with words for it.
+func (s simulated) effect(ctx context.Context, c *step.Context) (step.Outcome, string) {
+	switch c.Node.ShortType() {
+	case "SetVariableAction", "SetDynamicVariablesAction":
+		before := values(c)
+		out := s.real.Run(ctx, c)
+		return out, changes(before, values(c))
+	case "RebootAction":
+		return s.reboot(ctx, c), ""
+	case "PartitionDiskAction":
+		return s.partition(ctx, c)
+	case "ApplyOperatingSystemAction":
+		s.world.disk = diskBare
+		return step.Outcome{}, ""
+	case "BDD_InstallOS": // MDT's scripts go on in the system by themselves
+		s.world.disk = diskReady
+		return step.Outcome{}, ""
+	case "SetupWindowsAndSMSAction":
+		s.world.disk = diskReady
+		return step.Outcome{Restart: &step.Restart{Target: step.HD}}, ""
+	case "PrepareOSAction":
+		if c.Variables.True("OSDShutdownPreparedOs") {
+			return step.Outcome{}, ""
+		}
+		return step.Outcome{Restart: &step.Restart{Target: step.BootImage}}, ""
+	}
+	if _, unknown := s.real.(step.Unsupported); unknown {
+		return step.Outcome{}, "this version cannot run steps of this type; in the simulation it succeeds"
+	}
+	return step.Outcome{}, ""
+}
+
+// reboot is the real step, except that MDT's "whatever is next" is the disk once a system was applied.
+func (s simulated) reboot(ctx context.Context, c *step.Context) step.Outcome {
+	out := s.real.Run(ctx, c)
+	if out.Restart != nil && out.Restart.Target == step.SameTarget && c.Environment == tsengine.WinPE && s.world.disk == diskReady {
+		out.Restart.Target = step.HD
+	}
+	return out
+}
+
+// partition lets the real step lay out a disk that is not there, for the letters and their variables. A layout that it
+// would refuse is told and does not fail the simulation, which knows nothing of the disks.
+func (s simulated) partition(ctx context.Context, c *step.Context) (step.Outcome, string) {
+	s.world.disk = diskEmpty
+	c.Machine.Disks = imaginedDisks{}
+	before := values(c)
+	if out := s.real.Run(ctx, c); out.Err != nil {
+		return step.Outcome{}, "its letter variables are unknown: " + out.Err.Error()
+	}
+	return step.Outcome{}, changes(before, values(c))
+}
+
+// imaginedDisks are as large as needed.
+type imaginedDisks struct{}
+
+// Partition implements machine.Disks.
+func (imaginedDisks) Partition(_ context.Context, r machine.DiskRequest, _ machine.Progress) ([]machine.Volume, error) {
+	disk := 0
+	if r.Disk != nil {
+		disk = *r.Disk
+	}
+	out := make([]machine.Volume, len(r.Partitions))
+	for i := range out {
+		out[i] = machine.Volume{Disk: disk, Partition: i + 1}
+	}
+	return out, nil
+}
+
+// values are the global variables as they may be shown.
+func values(c *step.Context) map[string]string {
+	out := map[string]string{}
+	for _, v := range c.Variables.List() {
+		out[v.Name] = v.Value
+	}
+	return out
+}
+
+// maxChanges bounds how many variables one reason names.
+const maxChanges = 20
+
+func changes(before, after map[string]string) string {
+	var out []string
+	for name, value := range after {
+		if before[name] != value {
+			out = append(out, fmt.Sprintf("sets %s to '%s'", name, value))
+		}
+	}
+	for name := range before {
+		if _, still := after[name]; !still {
+			out = append(out, "deletes "+name)
+		}
+	}
+	slices.Sort(out)
+	if len(out) > maxChanges {
+		out = append(out[:maxChanges], fmt.Sprintf("and %d more", len(out)-maxChanges))
+	}
+	return strings.Join(out, ", ")
+}
