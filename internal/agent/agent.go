@@ -44,9 +44,11 @@ type Config struct {
 	Build     string
 	Transport http.RoundTripper // nil: the pinned one
 	Commands  machine.Commands  // nil: the engine's own
-	Backoff   link.Backoff      // zero: one second to half a minute, for an hour
-	Retry     client.Retry      // of downloads; zero: DOP-19
-	Users     func() []string   // who is signed in; nil: nobody
+	// Local is what the machine can do besides what Target can.
+	Local   machine.Capabilities
+	Backoff link.Backoff    // zero: one second to half a minute, for an hour
+	Retry   client.Retry    // of downloads; zero: DOP-19
+	Users   func() []string // who is signed in; nil: nobody
 	// Ended, if not nil, is called after a run that a boot environment began, when nothing needs its marks on the disk any
 	// more (MED-25).
 	Ended func() error
@@ -96,7 +98,7 @@ func New(c Config) (*Agent, error) {
 	}
 	a.session = &session{client: line, request: a.sessionRequest, opened: a.sessionOpened}
 	a.kit = &kit{environment: wire.FullOS, line: a.session, client: line, http: &http.Client{Transport: transport}, machine: c.Machine,
-		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, retry: c.Retry}
+		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, local: c.Local, retry: c.Retry}
 	return a, nil
 }
 

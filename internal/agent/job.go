@@ -59,6 +59,7 @@ type kit struct {
 	build       string
 	target      Target // nil: none
 	commands    machine.Commands
+	local       machine.Capabilities
 	retry       client.Retry
 }
 
@@ -171,6 +172,8 @@ func (j *job) engine(ctx context.Context) (*tsengine.Engine, error) {
 		unmounts: j.logToRAM, mounted: j.logToDisk,
 	})
 	capabilities.Commands = j.commands
+	capabilities.Readiness, capabilities.Folders, capabilities.Capture = j.local.Readiness, j.local.Folders, j.local.Capture
+	capabilities.Preparation, capabilities.Programs = j.local.Preparation, j.local.Programs
 	capabilities.Content = j.content()
 	engine, err := tsengine.New(tsengine.Config{
 		Sequence: s, Children: children, Environment: engineEnvironment(j.environment), Variables: variables,

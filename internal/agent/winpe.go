@@ -52,8 +52,10 @@ type BootConfig struct {
 	NewTarget func(TargetRequest) Target // nil: no disks here
 	Transport http.RoundTripper          // nil: the pinned one
 	Commands  machine.Commands           // nil: the engine's own
-	Backoff   link.Backoff               // zero: one second to half a minute, for an hour
-	Retry     client.Retry               // of downloads; zero: DOP-19
+	// Local is what the machine can do besides what Target can.
+	Local   machine.Capabilities
+	Backoff link.Backoff // zero: one second to half a minute, for an hour
+	Retry   client.Retry // of downloads; zero: DOP-19
 	// Quietly and Patience bound the delivery of a failed run's status: until the person at the machine is told, and until
 	// it is given up. Zero: 15 seconds and ten minutes.
 	Quietly, Patience time.Duration
@@ -95,7 +97,7 @@ func NewBootAgent(c BootConfig) (*BootAgent, error) {
 	a := &BootAgent{config: c, verifier: verifier}
 	a.session = &session{client: line, request: a.sessionRequest, opened: a.sessionOpened, file: filepath.Join(c.Dir, "session.json")}
 	a.kit = &kit{environment: wire.WinPE, line: a.session, client: line, http: &http.Client{Transport: transport}, machine: c.Machine,
-		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, retry: c.Retry}
+		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, local: c.Local, retry: c.Retry}
 	return a, nil
 }
 

@@ -14,6 +14,13 @@ type Capabilities struct {
 	OSSetup  OSSetup
 	Content  Content
 	Commands Commands
+
+	Readiness   Readiness      // facts for Check Readiness
+	Folders     NetworkFolders // shares of other machines
+	Settings    OSSettings     // of the operating system that the run applied
+	Capture     SettingsCapture
+	Preparation OSPreparation // of the running system for the capture of an image
+	Programs    Programs      // of the system, by argument list
 }
 
 // Stateful is implemented by a capability that must remember something over a restart. Its state goes into every

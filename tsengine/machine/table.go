@@ -9,6 +9,8 @@ import (
 // Table is the volume table of a run. The zero value is empty. It is not safe for concurrent use.
 type Table struct {
 	Volumes []Volume `json:"volumes,omitempty"`
+
+	folders []NetworkFolder // a restart ends them, so no checkpoint has them
 }
 
 // Replace forgets the volumes of a disk and adds new ones.
@@ -27,7 +29,7 @@ func (t *Table) Replace(disk int, volumes []Volume) {
 func (t *Table) FreeLetter() string {
 	for c := 'C'; c <= 'Z'; c++ {
 		letter := string(c) + ":"
-		if c != 'X' && t.ByLetter(letter) == nil {
+		if c != 'X' && t.ByLetter(letter) == nil && t.Folder(letter) == nil {
 			return letter
 		}
 	}

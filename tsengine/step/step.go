@@ -66,6 +66,7 @@ const (
 	CodeRestart      uint32 = 3010       // success, restart wanted (TS-30)
 	CodeNoBootTarget uint32 = 0x80070490 // nothing to restart into (TS-46)
 	CodeCancelled    uint32 = 0x800704C7 // the run was cancelled
+	CodeNotReady     uint32 = 4316       // a check of Check Readiness failed
 )
 
 // Failure is an outcome with an error and a code.
@@ -94,6 +95,9 @@ func Find(n *sequence.Node) Step {
 		return DownloadContent{}
 	case "":
 		return RunCommandLine{} // a step without type is a plain command line
+	}
+	if s := settingsStep(n.ShortType()); s != nil {
+		return s
 	}
 	return Unsupported{}
 }

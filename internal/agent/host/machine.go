@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/bootyard/bootyard/internal/wire"
@@ -40,4 +41,13 @@ func (System) Sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
+}
+
+// dotted is the beginning of a version that consists of numbers and dots: v1.2.3-rc1 is 1.2.3.
+func dotted(version string) string {
+	version = strings.TrimPrefix(version, "v")
+	if i := strings.IndexFunc(version, func(c rune) bool { return c != '.' && (c < '0' || c > '9') }); i >= 0 {
+		version = version[:i]
+	}
+	return version
 }

@@ -1,0 +1,13 @@
+package host
+
+import (
+	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/tsengine/machine"
+)
+
+// Capabilities are what the machine can do besides writing disks.
+func Capabilities(environment wire.Environment, version string) machine.Capabilities {
+	return machine.Capabilities{
+		Readiness: readiness{environment: environment, version: dotted(version)},
+	}
+}
