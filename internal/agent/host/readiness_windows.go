@@ -22,13 +22,13 @@ type readiness struct {
 }
 
 var (
-	kernel32           = windows.NewLazySystemDLL("kernel32.dll")
-	tbs                = windows.NewLazySystemDLL("tbs.dll")
-	installedMemory    = kernel32.NewProc("GetPhysicallyInstalledSystemMemory")
-	powerStatus        = kernel32.NewProc("GetSystemPowerStatus")
-	systemLanguage     = kernel32.NewProc("GetSystemDefaultUILanguage")
-	trustedModule      = tbs.NewProc("Tbsi_GetDeviceInfo")
-	unknownPower  byte = 255
+	kernel32             = windows.NewLazySystemDLL("kernel32.dll")
+	tbs                  = windows.NewLazySystemDLL("tbs.dll")
+	installedMemory      = kernel32.NewProc("GetPhysicallyInstalledSystemMemory")
+	powerStatus          = kernel32.NewProc("GetSystemPowerStatus")
+	systemLanguage       = kernel32.NewProc("GetSystemDefaultUILanguage")
+	trustedModule        = tbs.NewProc("Tbsi_GetDeviceInfo")
+	unknownPower    byte = 255
 )
 
 // Readiness implements machine.Readiness.
