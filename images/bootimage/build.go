@@ -107,14 +107,15 @@ func build(ctx context.Context, cfg Config) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	unlock, err := cfg.openCache(ctx)
+	held, err := cfg.openCache(ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	defer unlock()
+	defer func() { _ = held.Close() }() // an empty file
 	if err := os.MkdirAll(cfg.OutDir, 0o755); err != nil {
 		return Result{}, fmt.Errorf("output folder: %w", err)
 	}
+	cache.SweepTemporary(cfg.OutDir, KernelFile, InitramfsFile, ResultFile)
 	b, relocked, err := cfg.base(ctx, in)
 	if err != nil {
 		return Result{}, err
@@ -228,8 +229,8 @@ func (c Config) withIndex(ctx context.Context, work func(lists string) error) er
 
 // openCache keeps two builds from using the same cache at the same time, and
 // deletes what one that was killed left there.
-func (c Config) openCache(ctx context.Context) (func(), error) {
-	unlock, err := cache.Lock(ctx, c.CacheDir)
+func (c Config) openCache(ctx context.Context) (*os.File, error) {
+	held, err := cache.Lock(ctx, c.CacheDir)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +238,7 @@ func (c Config) openCache(ctx context.Context) (func(), error) {
 	if len(left) > 0 {
 		c.log().Warn("remains of an interrupted build cannot be deleted", "folders", left)
 	}
-	return unlock, nil
+	return held, nil
 }
 
 // agentArchive is the second archive: the agent alone.

@@ -19,11 +19,11 @@ func MakeLock(ctx context.Context, cfg Config) (Lock, error) {
 	if err != nil {
 		return Lock{}, err
 	}
-	unlock, err := cfg.openCache(ctx)
+	held, err := cfg.openCache(ctx)
 	if err != nil {
 		return Lock{}, err
 	}
-	defer unlock()
+	defer func() { _ = held.Close() }() // an empty file
 	return makeLock(ctx, cfg, in)
 }
 

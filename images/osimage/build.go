@@ -19,8 +19,12 @@ const (
 	MetadataFile = "image.json"
 )
 
-// workPrefix begins the folders of builds at work in the cache.
-const workPrefix = "build-"
+// workPrefix begins the folders of builds at work in the cache; the image is made
+// in outDir of such a folder.
+const (
+	workPrefix = "build-"
+	outDir     = "out"
+)
 
 // roomNeeded is for the unpacked system, its packages and the archive; measured
 // 0.8 GB.
@@ -87,22 +91,23 @@ func (c Config) build(ctx context.Context) (Image, error) {
 	if err := os.MkdirAll(c.OutDir, 0o755); err != nil {
 		return Image{}, fmt.Errorf("make folder: %w", err)
 	}
+	held, err := cache.Lock(ctx, c.CacheDir)
+	if err != nil {
+		return Image{}, err
+	}
+	defer func() { _ = held.Close() }() // an empty file
+	if left := cache.Sweep(c.CacheDir, workPrefix); len(left) > 0 {
+		c.log().Warn("remains of an interrupted build cannot be deleted", "folders", left)
+	}
+	cache.SweepTemporary(c.OutDir, ImageFile, MetadataFile)
 	if img, ok := load(c.OutDir, r.key); ok && !c.Refresh {
 		c.log().Info("OS image is up to date", "file", img.Path, "bytes", img.Size)
 		return img, nil
 	}
-	unlock, err := cache.Lock(ctx, c.CacheDir)
-	if err != nil {
-		return Image{}, err
-	}
-	defer unlock()
-	if left := cache.Sweep(c.CacheDir, workPrefix); len(left) > 0 {
-		c.log().Warn("remains of an interrupted build cannot be deleted", "folders", left)
-	}
 	kept := filepath.Join(c.CacheDir, "debian-"+r.key[:32])
 	img, ok := load(kept, r.key)
 	if !ok || c.Refresh {
-		if img, err = c.bootstrap(ctx, r, kept); err != nil {
+		if img, err = c.bootstrap(ctx, r, kept, held); err != nil {
 			return Image{}, err
 		}
 		img.Cached = false
@@ -128,8 +133,9 @@ func load(dir, key string) (Image, bool) {
 	return img, err == nil && size == img.Size && sum == img.SHA256
 }
 
-// bootstrap makes the image and stores it in dir, in one step.
-func (c Config) bootstrap(ctx context.Context, r recipe, dir string) (Image, error) {
+// bootstrap makes the image and stores it in dir, in one step. The lock is lent
+// to the programs that write into the cache, which may outlive a killed build.
+func (c Config) bootstrap(ctx context.Context, r recipe, dir string, lock *os.File) (Image, error) {
 	if os.Geteuid() != 0 {
 		return Image{}, errors.New("root is needed to make a system of files with owners: run as root, or bring an image made elsewhere")
 	}
@@ -141,13 +147,13 @@ func (c Config) bootstrap(ctx context.Context, r recipe, dir string) (Image, err
 		return Image{}, fmt.Errorf("make folder: %w", err)
 	}
 	defer os.RemoveAll(tmp)
-	out := filepath.Join(tmp, "out")
+	out := filepath.Join(tmp, outDir)
 	if err := os.Mkdir(out, 0o755); err != nil {
 		return Image{}, fmt.Errorf("make folder: %w", err)
 	}
 	start := time.Now()
 	c.log().Info("making a Debian", "release", r.release, "sources", r.sources)
-	m, err := c.run(ctx, r, tmp, filepath.Join(out, ImageFile))
+	m, err := c.run(ctx, r, tmp, lock)
 	if err != nil {
 		return Image{}, err
 	}

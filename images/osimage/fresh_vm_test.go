@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/bootyard/bootyard/images/osimage"
 )
@@ -94,7 +95,6 @@ func TestInterruptedBuild(t *testing.T) {
 		}
 		require.Error(t, cmd.Wait())
 		require.True(t, seen, at)
-		nothingLeft(t, dir)
 	}
 	c := config(dir, nil)
 	c.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
@@ -106,16 +106,47 @@ func TestInterruptedBuild(t *testing.T) {
 	assert.Empty(t, found)
 }
 
-// A disk that is full is said as that.
+// A disk that is full is said as that, before the work and in the middle of it,
+// and what was begun does not stay there.
 func TestBuildDiskFull(t *testing.T) {
-	ctx := needMirror(t)
-	dir := t.TempDir()
-	out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=150m", "tmpfs", dir).CombinedOutput()
-	require.NoError(t, err, string(out))
-	t.Cleanup(func() { assert.NoError(t, exec.Command("umount", dir).Run()) })
-	_, err = osimage.BuildDebian(ctx, osimage.Config{OutDir: filepath.Join(dir, "out"), CacheDir: filepath.Join(dir, "cache")})
-	require.ErrorContains(t, err, "free")
-	t.Log(err)
+	for name, size := range map[string]int{"before": 150, "in the middle": 1100} {
+		t.Run(name, func(t *testing.T) {
+			ctx := needMirror(t)
+			dir := t.TempDir()
+			out, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", size), "tmpfs", dir).CombinedOutput()
+			require.NoError(t, err, string(out))
+			t.Cleanup(func() { assert.NoError(t, exec.Command("umount", dir).Run()) })
+			filled := false
+			_, err = osimage.BuildDebian(ctx, osimage.Config{
+				OutDir: filepath.Join(dir, "out"), CacheDir: filepath.Join(dir, "cache"),
+				Progress: func(line string) {
+					if !filled && strings.Contains(line, "extracting archives") {
+						filled = true // by somebody else, who leaves 20 MB
+						assert.NoError(t, fill(dir, 20<<20))
+					}
+				},
+			})
+			require.ErrorContains(t, err, "make room")
+			t.Log(err)
+			assert.Equal(t, size > 1000, filled)
+			left, err := filepath.Glob(filepath.Join(dir, "cache", "build-*"))
+			require.NoError(t, err)
+			assert.Empty(t, left)
+		})
+	}
+}
+
+// fill takes the room of dir's disk but for some bytes.
+func fill(dir string, but int64) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(dir, "somebody's"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Fallocate(int(f.Fd()), 0, 0, int64(st.Bavail)*st.Bsize-but), f.Close())
 }
 
 func TestMissingTool(t *testing.T) {

@@ -15,14 +15,17 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/bootyard/bootyard/images/internal/cache"
 )
 
 // keepLines is how many of mmdebstrap's last lines an error shows.
 const keepLines = 15
 
-// run lets mmdebstrap make the system and writes it, compressed, to name. The
-// archive is read while it passes, so that it need not be unpacked again.
-func (c Config) run(ctx context.Context, r recipe, tmp, name string) (m Metadata, err error) {
+// run lets mmdebstrap make the system in tmp and writes it, compressed, to
+// ImageFile in tmp's folder out. The archive is read while it passes, so that it
+// need not be unpacked again. mmdebstrap inherits the lock.
+func (c Config) run(ctx context.Context, r recipe, tmp string, lock *os.File) (m Metadata, err error) {
 	for _, tool := range []string{"mmdebstrap", "zstd"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return m, fmt.Errorf("%s is not installed: apt-get install %s", tool, tool)
@@ -45,7 +48,7 @@ func (c Config) run(ctx context.Context, r recipe, tmp, name string) (m Metadata
 	}
 	args = append(args, r.release, "-", sources)
 
-	out, err := os.Create(name)
+	out, err := os.Create(filepath.Join(tmp, outDir, ImageFile))
 	if err != nil {
 		return m, fmt.Errorf("write image: %w", err)
 	}
@@ -54,6 +57,7 @@ func (c Config) run(ctx context.Context, r recipe, tmp, name string) (m Metadata
 	system := exec.CommandContext(ctx, "mmdebstrap", args...)
 	system.Env = append(os.Environ(), "TMPDIR="+tmp, "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
 	system.Stderr = talk
+	system.ExtraFiles = []*os.File{lock}
 	gentle(system)
 	pack := exec.CommandContext(ctx, "zstd", "-q", "-c", "-T0", "-"+strconv.Itoa(r.level))
 	pack.Stdout, pack.Stderr = out, talk
@@ -87,6 +91,9 @@ func (c Config) run(ctx context.Context, r recipe, tmp, name string) (m Metadata
 	switch {
 	case caller.Err() != nil:
 		return m, fmt.Errorf("stopped: %w", caller.Err())
+	case makeErr != nil && talk.full():
+		return m, fmt.Errorf("%w in %s: another program filled the disk while building; make room or name a cache folder on another disk: mmdebstrap: %w",
+			cache.ErrFull, c.CacheDir, makeErr)
 	case makeErr != nil && talk.tail() != "":
 		return m, fmt.Errorf("mmdebstrap: %w; it said:\n%s", makeErr, talk.tail())
 	case readErr != nil:
@@ -112,10 +119,11 @@ func gentle(cmd *exec.Cmd) {
 
 // talker passes on what a program says, line by line, and remembers the end.
 type talker struct {
-	mu    sync.Mutex
-	part  string
-	lines []string
-	tell  func(string)
+	mu     sync.Mutex
+	part   string
+	lines  []string
+	noRoom bool
+	tell   func(string)
 }
 
 func (t *talker) Write(p []byte) (int, error) {
@@ -133,6 +141,7 @@ func (t *talker) Write(p []byte) (int, error) {
 		if line == "" || strings.HasPrefix(line, "0%") || strings.Contains(line, "...") && strings.HasSuffix(line, "%") {
 			continue
 		}
+		t.noRoom = t.noRoom || strings.Contains(line, "No space left on device")
 		t.lines = append(t.lines, line)
 		t.lines = t.lines[max(0, len(t.lines)-keepLines):]
 		if t.tell != nil {
@@ -141,6 +150,14 @@ func (t *talker) Write(p []byte) (int, error) {
 	}
 	t.part = t.part[max(0, len(t.part)-4096):]
 	return len(p), nil
+}
+
+// full says whether a program met a full disk. What is free after its end says
+// nothing: it has cleaned up.
+func (t *talker) full() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.noRoom
 }
 
 func (t *talker) tail() string {

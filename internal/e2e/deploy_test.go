@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -218,22 +217,4 @@ func (s *scene) plainDHCP() {
 		"--interface="+lab.HostInterface, "--dhcp-range="+prefix+"50,"+prefix+"90,1h", "--no-ping", "--dhcp-leasefile="+s.t.TempDir()+"/leases",
 		"--dhcp-option=3", "--user=root", "--pid-file=")
 	require.NoError(s.t, err)
-}
-
-// TestMenuWaitsForAKey: with only available deployments nothing starts by
-// itself; a chosen entry does, and no key means the local disk (PXE-20).
-func TestMenuWaitsForAKey(t *testing.T) {
-	needsVM(t, true)
-	t.Parallel()
-	s := newScene(t)
-	spec := small("pc", lab.BIOS, 0x40)
-	s.device(spec)
-	s.deploy(wire.DeploymentSpec{TaskSequence: s.quick("By hand", "CHOSEN-RAN"), Purpose: wire.Available, MakeAvailableTo: wire.MediaAndPXE}, "pc")
-	m := s.boot(spec)
-	s.wait(m, "By hand")
-	ctx, cancel := context.WithTimeout(t.Context(), bootLimit)
-	defer cancel()
-	require.NoError(t, m.Type(ctx, "1\r"))
-	s.wait(m, "CHOSEN-RAN")
-	s.succeeded("pc")
 }

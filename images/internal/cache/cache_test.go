@@ -26,7 +26,7 @@ func names(t *testing.T, dir string) (out []string) {
 
 func TestLock(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "cache")
-	unlock, err := cache.Lock(t.Context(), dir)
+	held, err := cache.Lock(t.Context(), dir)
 	require.NoError(t, err)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -38,11 +38,11 @@ func TestLock(t *testing.T) {
 	go func() {
 		again, err := cache.Lock(t.Context(), dir)
 		if err == nil {
-			again()
+			err = again.Close()
 		}
 		second <- err
 	}()
-	unlock()
+	require.NoError(t, held.Close())
 	require.NoError(t, <-second, "the second gets it when the first is done")
 }
 
@@ -92,6 +92,14 @@ func TestSweep(t *testing.T) {
 	}
 	assert.Empty(t, cache.Sweep(dir, "build-", "lock-"))
 	assert.Equal(t, []string{"base.json", "lock", "packages"}, names(t, dir))
+
+	out := t.TempDir() // holds other people's files too
+	for _, f := range []string{"image", ".image.17", ".image.18/new", ".profile", "image.2"} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(out, f)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(out, f), nil, 0o600))
+	}
+	cache.SweepTemporary(out, "image", "other")
+	assert.Equal(t, []string{".profile", "image", "image.2"}, names(t, out))
 }
 
 func TestRoom(t *testing.T) {

@@ -12,9 +12,9 @@ import (
 )
 
 // Lock makes the folder if it is missing, keeps all other builds out of it until
-// the returned function is called, and waits for one that is at work. The lock
-// ends with the process, however that ends.
-func Lock(ctx context.Context, dir string) (unlock func(), err error) {
+// the returned file is closed, and waits for one that is at work. The lock ends
+// with the process, however that ends, and with programs that inherited the file.
+func Lock(ctx context.Context, dir string) (held *os.File, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("cache folder: %w", err)
 	}
@@ -27,7 +27,7 @@ func Lock(ctx context.Context, dir string) (unlock func(), err error) {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			return func() { _ = f.Close() }, nil // an empty file: nothing to lose
+			return f, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			return nil, fmt.Errorf("lock the cache: %w", errors.Join(err, f.Close()))

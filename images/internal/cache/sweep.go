@@ -29,6 +29,23 @@ func Sweep(dir string, prefixes ...string) (left []string) {
 	return left
 }
 
+// SweepTemporary deletes what a killed Replace or LinkFile of the named files
+// left beside them in dir, where other people's files may be. The caller holds
+// the lock of those who write there.
+func SweepTemporary(dir string, files ...string) {
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, n := range names {
+		for _, f := range files {
+			if strings.HasPrefix(n.Name(), "."+f+".") {
+				_ = os.RemoveAll(filepath.Join(dir, n.Name())) // stands in nobody's way
+			}
+		}
+	}
+}
+
 // mounted says whether anything is mounted at or below name; when that cannot be
 // known, it is.
 func mounted(name string) bool {
