@@ -23,10 +23,11 @@ type Variables interface {
 }
 
 // Facts answers the expressions that need more than variables and files: WMIConditionExpression,
-// RegistryConditionExpression, SoftwareConditionExpression and OSConditionExpression. Variables in its fields are not expanded yet (TS-75). It returns ErrUnknown when it has
-// nothing to answer from, any other error when the expression itself is wrong.
+// RegistryConditionExpression, SoftwareConditionExpression and OSConditionExpression. Variables in the fields are expanded
+// (TS-91), except in a WMI expression (TS-75). The verdict's reason names the values that decided. Holds returns
+// ErrUnknown, wrapped or not, when it has nothing to answer from, any other error when the expression itself is wrong.
 type Facts interface {
-	Holds(ctx context.Context, expression *sequence.Expression) (bool, error)
+	Holds(ctx context.Context, expression *sequence.Expression) (Verdict, error)
 }
 
 // Evaluator evaluates conditions at one moment. Facts, Files and Warn may be nil.
@@ -124,14 +125,17 @@ func (e *Evaluator) expression(ctx context.Context, x *sequence.Expression) (Ver
 		}
 		return e.ask(ctx, x, "WMI query "+x.Field("Query"))
 	case "registryconditionexpression":
-		return e.ask(ctx, x, "registry "+x.Field("KeyPath")+" "+x.Field("Value"))
+		if strings.TrimSpace(x.Field("KeyPath")) == "" {
+			return Verdict{}, errors.New("a registry expression without a key (TS-73)")
+		}
+		return e.ask(ctx, e.expanded(x), "registry "+strings.TrimRight(x.Field("KeyPath")+`\`+x.Field("Value"), `\`))
 	case "softwareconditionexpression":
 		if x.Field("ProductCode") == "" && x.Field("UpgradeCode") == "" {
 			return Verdict{}, errors.New("a software expression needs a product code or an upgrade code (TS-78)")
 		}
-		return e.ask(ctx, x, "software "+x.Field("ProductName"))
+		return e.ask(ctx, e.expanded(x), "software "+x.Field("ProductName"))
 	case "osconditionexpression":
-		return e.ask(ctx, x, "operating system "+x.Field("Operator")+" "+x.Field("Version"))
+		return e.ask(ctx, e.expanded(x), strings.TrimSpace("operating system "+x.Field("Architecture")+" "+x.Field("Operator")+" "+x.Field("Version")))
 	case "makemodelconditionexpression":
 		return e.makeModel(x)
 	case "computerconditionexpression":
@@ -140,19 +144,31 @@ func (e *Evaluator) expression(ctx context.Context, x *sequence.Expression) (Ver
 	return Verdict{}, fmt.Errorf("unknown expression type %q (TS-23)", x.Type)
 }
 
+// expanded is a copy of an expression with its variables replaced (TS-91).
+func (e *Evaluator) expanded(x *sequence.Expression) *sequence.Expression {
+	out := *x
+	out.Fields = append([]sequence.Variable(nil), x.Fields...)
+	for i := range out.Fields {
+		out.Fields[i].Value = e.Variables.Expand(out.Fields[i].Value)
+	}
+	return &out
+}
+
 func (e *Evaluator) ask(ctx context.Context, x *sequence.Expression, what string) (Verdict, error) {
-	holds, err := false, ErrUnknown
+	v, err := Verdict{}, ErrUnknown
 	if e.Facts != nil {
-		holds, err = e.Facts.Holds(ctx, x)
+		v, err = e.Facts.Holds(ctx, x)
 	}
 	switch {
 	case errors.Is(err, ErrUnknown):
-		e.warn(what + " cannot be answered on this machine, taken as false (TS-76)")
-		return Verdict{false, what + " cannot be answered here"}, nil
+		e.warn(fmt.Sprintf("%s cannot be answered on this machine, taken as false (TS-76): %v", what, err))
+		return Verdict{false, what + " cannot be answered here: " + err.Error()}, nil
 	case err != nil:
 		return Verdict{}, fmt.Errorf("%s: %w", what, err)
+	case v.Reason == "":
+		v.Reason = fmt.Sprintf("%s is %t", what, v.Holds)
 	}
-	return Verdict{holds, fmt.Sprintf("%s is %t", what, holds)}, nil
+	return v, nil
 }
 
 func (e *Evaluator) warn(text string) {

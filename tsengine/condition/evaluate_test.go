@@ -139,7 +139,9 @@ type facts struct {
 	err   error
 }
 
-func (f facts) Holds(context.Context, *sequence.Expression) (bool, error) { return f.holds, f.err }
+func (f facts) Holds(context.Context, *sequence.Expression) (condition.Verdict, error) {
+	return condition.Verdict{Holds: f.holds}, f.err
+}
 
 // TS-74 to TS-76.
 func TestFacts(t *testing.T) {

@@ -48,6 +48,9 @@ func (e *Evaluator) path(ctx context.Context, x *sequence.Expression, folder boo
 	}
 	info, err := e.Files.Stat(name)
 	switch {
+	case errors.Is(err, ErrUnknown):
+		e.warn(name + " cannot be looked at on this machine, taken as false (TS-76)")
+		return Verdict{false, name + " cannot be looked at here"}, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return Verdict{false, name + " does not exist"}, nil
 	case err != nil:
@@ -57,11 +60,12 @@ func (e *Evaluator) path(ctx context.Context, x *sequence.Expression, folder boo
 	}
 	if op := x.Field("VersionOperator"); !folder && op != "" {
 		if info.Version == "" {
-			return Verdict{}, fmt.Errorf("%s has no version to compare (TS-71)", name)
+			e.warn(name + " has no version to compare, taken as false (TS-71)")
+			return Verdict{false, name + " has no version to compare"}, nil
 		}
-		holds, err := ordered(op, CompareVersions(info.Version, x.Field("Version")))
+		holds, err := Ordered(op, CompareVersions(info.Version, x.Field("Version")))
 		if err != nil || !holds {
-			return Verdict{holds, fmt.Sprintf("version of %s is %s", name, info.Version)}, err
+			return Verdict{holds, fmt.Sprintf("version of %s is %s, not %s %s", name, info.Version, op, x.Field("Version"))}, err
 		}
 	}
 	if op := x.Field("DateTimeOperator"); op != "" {
@@ -70,15 +74,16 @@ func (e *Evaluator) path(ctx context.Context, x *sequence.Expression, folder boo
 			return Verdict{}, err
 		}
 		have := info.Modified.UTC().Truncate(time.Second)
-		holds, err := ordered(op, have.Compare(want))
+		holds, err := Ordered(op, have.Compare(want))
 		if err != nil || !holds {
-			return Verdict{holds, fmt.Sprintf("%s was changed at %s", name, have.Format(time.RFC3339))}, err
+			return Verdict{holds, fmt.Sprintf("%s was changed at %s, not %s %s", name, have.Format(time.RFC3339), op, want.Format(time.RFC3339))}, err
 		}
 	}
 	return Verdict{true, name + " is there"}, nil
 }
 
-func ordered(operator string, order int) (bool, error) {
+// Ordered says whether an order of -1, 0 or 1 is the relation that one of the six operator words names (TS-64).
+func Ordered(operator string, order int) (bool, error) {
 	switch strings.ToLower(strings.TrimSpace(operator)) {
 	case "equals":
 		return order == 0, nil
