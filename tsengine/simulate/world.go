@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/bootyard/bootyard/tsengine"
 	"github.com/bootyard/bootyard/tsengine/condition"
@@ -63,7 +64,7 @@ func (w *world) names(nodes []*sequence.Node) {
 }
 
 // code is what a step ends with, and whether the facts say so. A key that is the name of a step means that, else it is a
-// pointer.
+// pointer, else the name in another case.
 func (w *world) code(pointer int, n *sequence.Node) (uint32, bool) {
 	if c, ok := w.codes[n.Name]; ok {
 		return c, true
@@ -72,6 +73,11 @@ func (w *world) code(pointer int, n *sequence.Node) (uint32, bool) {
 	if c, ok := w.codes[key]; ok && !w.used[key] {
 		return c, true
 	}
+	for name, c := range w.codes { // at most a handful
+		if !w.used[name] && strings.EqualFold(strings.TrimSpace(name), strings.TrimSpace(n.Name)) {
+			return c, true
+		}
+	}
 	if len(n.SuccessCodes) == 0 {
 		return 0, false
 	}
@@ -79,8 +85,13 @@ func (w *world) code(pointer int, n *sequence.Node) (uint32, bool) {
 }
 
 func (w *world) known(key string, nodes int) bool {
+	for name := range w.used {
+		if strings.EqualFold(strings.TrimSpace(name), strings.TrimSpace(key)) {
+			return true
+		}
+	}
 	pointer, err := strconv.Atoi(key)
-	return w.used[key] || err == nil && pointer >= 0 && pointer < nodes
+	return err == nil && pointer >= 0 && pointer < nodes
 }
 
 // absent is a Run Task Sequence whose child is not at hand.
