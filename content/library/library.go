@@ -52,6 +52,8 @@ type Library struct {
 	pins map[content.Hash]int
 	// busy holds the packages that are being changed, so that two imports of one package do not race for a version.
 	busy map[string]bool
+
+	held holdings
 }
 
 // Open opens the library below root and creates it if needed. Only one process may have it open. Close it when done.
@@ -80,6 +82,7 @@ func Open(root string, options Options) (*Library, error) {
 		trusted: append([]ed25519.PublicKey{public}, options.Trusted...),
 		now:     options.Now, log: options.Logger,
 		pins: map[content.Hash]int{}, busy: map[string]bool{},
+		held: holdings{sets: map[version]*holding{}, limit: maxHoldings},
 	}
 	if l.now == nil {
 		l.now = time.Now

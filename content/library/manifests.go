@@ -127,6 +127,7 @@ func (l *Library) publish(m content.Manifest) error {
 	if err := safefile.SyncDir(filepath.Join(l.root, "packages")); err != nil {
 		return err
 	}
+	defer l.held.forget(m.PackageID, m.Version)
 	return safefile.WriteFile(l.manifestName(m.PackageID, m.Version), data)
 }
 

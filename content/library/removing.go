@@ -63,6 +63,7 @@ func (l *Library) removeVersions(packageID string, versions []int) error {
 		if err := os.Remove(l.manifestName(packageID, version)); err != nil {
 			return fmt.Errorf("remove package %s: %w", packageID, err)
 		}
+		l.held.forget(packageID, version)
 	}
 	if err := safefile.SyncDir(l.packageDir(packageID)); err != nil {
 		return err

@@ -8,6 +8,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
 
 	"github.com/bootyard/bootyard/content"
 	"github.com/bootyard/bootyard/content/library"
@@ -16,7 +19,7 @@ import (
 )
 
 // contents is the site's view of the content library, and the handler that
-// serves its files at signed paths: /c/expiry/signature/hash.
+// serves its files at signed paths: /c/package/version/expiry/signature/hash.
 type contents struct {
 	library *library.Library
 	signer  *signedurl.Signer
@@ -36,10 +39,17 @@ func (c *contents) Manifest(_ context.Context, id string, version int) (wire.Man
 // Sources implements site.ContentLibrary: so far the appliance is the only
 // distribution point. The agent gets it under the address that it has reached
 // us by: on another interface's network it may have no way to the first one's.
-func (c *contents) Sources(ctx context.Context, _ wire.Manifest) ([]wire.ContentSource, error) {
+// The signature opens the files of that version of that package and no others.
+func (c *contents) Sources(ctx context.Context, m wire.Manifest) ([]wire.ContentSource, error) {
 	base := c.reach.http(localAddr(ctx))
-	return []wire.ContentSource{{Kind: "current", Name: base, Base: base + contentPrefix + c.signer.Prefix(scopeContent, contentLifetime)}}, nil
+	version := m.PackageID + "/" + strconv.Itoa(m.Version)
+	signed := c.signer.Prefix(versionScope(version), contentLifetime)
+	return []wire.ContentSource{{Kind: "current", Name: base, Base: base + contentPrefix + "/" + version + signed}}, nil
 }
+
+// versionScope is what is signed for the files of one version of a package,
+// given as package/version.
+func versionScope(version string) string { return scopeContent + "/" + version }
 
 // localAddr is our own address that the request in ctx came to.
 func localAddr(ctx context.Context) netip.Addr {
@@ -87,14 +97,45 @@ func toWire(m content.Manifest, signature []byte) wire.Manifest {
 func (c *contents) handler() http.Handler {
 	blobs := c.library.Handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name, err := c.signer.VerifyPrefix(scopeContent, r.URL.Path)
+		id, version, name, err := c.open(r.URL.Path)
 		if err != nil {
 			c.log.Info("content withheld", "addr", r.RemoteAddr, "reason", err.Error())
 			http.Error(w, "forbidden", http.StatusForbidden)
 			return
 		}
-		inner := r.Clone(r.Context())
-		inner.URL.Path, inner.URL.RawPath = "/"+name, ""
+		if h, err := content.ParseHash(name); err == nil {
+			held, err := c.library.Holds(id, version, h)
+			switch {
+			case err != nil && !errors.Is(err, library.ErrNotFound):
+				c.log.Error("content not served", "addr", r.RemoteAddr, "package", id, "version", version, "err", err)
+				http.Error(w, "internal server error", http.StatusInternalServerError)
+				return
+			case !held:
+				reason := "no file of that version of the package"
+				if err != nil {
+					reason = "the package or its version was deleted"
+				}
+				c.log.Info("content not served", "addr", r.RemoteAddr, "package", id, "version", version, "file", name, "reason", reason)
+				http.Error(w, "not found", http.StatusNotFound)
+				return
+			}
+		}
+		inner := new(http.Request) // shallow, as http.StripPrefix does it: nothing but the path changes
+		*inner = *r
+		inner.URL = &url.URL{Path: "/" + name}
 		blobs.ServeHTTP(w, inner)
 	})
+}
+
+// open takes a path apart and checks its signature.
+func (c *contents) open(path string) (id string, version int, name string, err error) {
+	id, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	number, rest, _ := strings.Cut(rest, "/")
+	// Neither part holds a slash, so what is signed can be read in one way only.
+	name, err = c.signer.VerifyPrefix(versionScope(id+"/"+number), "/"+rest)
+	if err != nil {
+		return "", 0, "", err
+	}
+	version, err = strconv.Atoi(number)
+	return id, version, name, err
 }

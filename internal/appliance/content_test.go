@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -42,16 +43,63 @@ func TestContentIsServedBelowASignedPrefix(t *testing.T) {
 	require.Equal(t, 405, b.ask("PUT", base+hash).Code)
 }
 
+// A URL opens the files of the package version it was made for: not another
+// package's, and a file that both have by either's URL.
+func TestContentOfAnotherPackageIsNotServed(t *testing.T) {
+	b := newBench(t)
+	base := map[string]string{}
+	hashes := map[string]string{}
+	put := func(id string, version int, files map[string]string) {
+		dir := t.TempDir()
+		for name, data := range files {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600))
+		}
+		m, err := b.content.Import(t.Context(), id, version, dir)
+		require.NoError(t, err)
+		sources, err := b.content.Sources(t.Context(), m)
+		require.NoError(t, err)
+		base[fmt.Sprint(id, " ", version)] = strings.TrimPrefix(sources[0].Base, b.cfg.HTTP.URL)
+		for _, f := range m.Files {
+			hashes[files[f.Path]] = f.SHA256
+		}
+	}
+	put("BYD0000A", 1, map[string]string{"a": "only A has", "s": "both have"})
+	put("BYD0000B", 1, map[string]string{"b": "only B has", "s": "both have"})
+	put("BYD0000A", 2, map[string]string{"a": "A's second", "s": "both have"})
+	for _, test := range []struct {
+		with, file string
+		status     int
+	}{
+		{"BYD0000A 1", "only A has", 200}, {"BYD0000A 1", "both have", 200}, {"BYD0000A 1", "only B has", 404}, {"BYD0000A 1", "A's second", 404},
+		{"BYD0000B 1", "only B has", 200}, {"BYD0000B 1", "both have", 200}, {"BYD0000B 1", "only A has", 404},
+		{"BYD0000A 2", "A's second", 200}, {"BYD0000A 2", "both have", 200}, {"BYD0000A 2", "only A has", 404},
+	} {
+		w := b.ask("GET", base[test.with]+hashes[test.file])
+		require.Equal(t, test.status, w.Code, "%s by the URL of %s", test.file, test.with)
+		if test.status == 200 {
+			require.Equal(t, test.file, w.Body.String())
+			require.Equal(t, test.file[3:], b.ask("GET", base[test.with]+hashes[test.file], "Range", "bytes=3-").Body.String())
+		}
+	}
+}
+
 func TestContentIsWithheld(t *testing.T) {
 	b := newBench(t)
 	_, hash := b.content1()
-	prefix := contentPrefix + b.content.signer.Prefix(scopeContent, time.Hour)
+	signer, at := b.content.signer, contentPrefix+"/BYD00009/1"
+	prefix := at + signer.Prefix(scopeContent+"/BYD00009/1", time.Hour)
+	require.Equal(t, 200, b.ask("GET", prefix+hash).Code)
 	for name, path := range map[string]string{
 		"no signature":   "/c/" + hash,
-		"boot's scope":   contentPrefix + b.files.signer.Prefix(scopeBoot, time.Hour) + hash,
-		"expired":        contentPrefix + b.content.signer.Prefix(scopeContent, -time.Minute) + hash,
-		"longer life":    strings.Replace(prefix, "/c/", "/c/z", 1) + hash,
-		"boot file path": contentPrefix + b.files.signer.Path(scopeBoot, hash, time.Hour),
+		"unsigned":       at + "/zzzzzz/AAAA/" + hash,
+		"boot's scope":   at + b.files.signer.Prefix(scopeBoot, time.Hour) + hash,
+		"all content":    at + signer.Prefix(scopeContent, time.Hour) + hash,
+		"other package":  strings.Replace(prefix, "BYD00009", "BYD00008", 1) + hash,
+		"other version":  strings.Replace(prefix, "/1/", "/2/", 1) + hash,
+		"zeros in front": strings.Replace(prefix, "/1/", "/01/", 1) + hash,
+		"expired":        at + signer.Prefix(scopeContent+"/BYD00009/1", -time.Minute) + hash,
+		"longer life":    at + "/z" + strings.TrimPrefix(prefix, at+"/") + hash,
+		"boot file path": at + b.files.signer.Path(scopeBoot, hash, time.Hour),
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, http.StatusForbidden, b.ask("GET", path).Code) })
 	}

@@ -47,11 +47,11 @@ func (o *output) String() string {
 // bench is an appliance on loopback, without DHCP.
 type bench struct {
 	*appliance
-	t   *testing.T
+	t   testing.TB
 	out *output
 }
 
-func testConfig(t *testing.T) *config.Config {
+func testConfig(t testing.TB) *config.Config {
 	t.Helper()
 	dir := t.TempDir()
 	httpAt, httpsAt := freePort(t), freePort(t)
@@ -66,7 +66,7 @@ https: {listen: "%s", url: "https://%s"}
 }
 
 // freePort finds a port that nobody uses: the appliance wants fixed ones.
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -74,9 +74,9 @@ func freePort(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-func newBench(t *testing.T) *bench { return openBench(t, testConfig(t)) }
+func newBench(t testing.TB) *bench { return openBench(t, testConfig(t)) }
 
-func openBench(t *testing.T, cfg *config.Config) *bench {
+func openBench(t testing.TB, cfg *config.Config) *bench {
 	t.Helper()
 	out := &output{}
 	a, err := open(t.Context(), cfg, slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug})))
