@@ -52,9 +52,9 @@ func churn(root string) error {
 			case len(versions) == 0:
 				_, err = l.Add(context.Background(), id, source, nil)
 			case round%3 == i:
-				err = l.Remove(id)
+				_, err = l.Remove(id, nil)
 			case len(versions) > 2:
-				err = l.Prune(id, 1)
+				_, err = l.Prune(id, versions[len(versions)-1])
 			default:
 				_, err = l.Update(context.Background(), id, source, nil)
 			}
@@ -123,7 +123,7 @@ func TestRemovalsSpareWhatARunningImportReliesOn(t *testing.T) {
 	require.NoError(t, err)
 	_, err = l.Add(t.Context(), pkg, tree(t, map[string]string{"a": "shared", "b": "also shared", "c": "new"}), func(p library.Progress) {
 		if p.Files == 2 {
-			require.NoError(t, l.Remove("BYD00002"))
+			require.NoError(t, failure(l.Remove("BYD00002", nil)))
 			_, _, err := l.Collect(0)
 			require.NoError(t, err)
 		}
@@ -149,7 +149,7 @@ func TestManyAtOnce(t *testing.T) {
 				assert.Empty(t, report.Bad)
 				_, _, err = l.Collect(0)
 				assert.NoError(t, err)
-				assert.NoError(t, l.Remove(id))
+				assert.NoError(t, failure(l.Remove(id, nil)))
 			}
 		})
 	}

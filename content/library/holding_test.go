@@ -31,7 +31,7 @@ func TestHoldsFollowsWhatIsImportedAndRemoved(t *testing.T) {
 	require.True(t, holds(2, two))
 	require.False(t, holds(2, one))
 
-	require.NoError(t, l.Remove(pkg))
+	require.NoError(t, failure(l.Remove(pkg, nil)))
 	for version := range 3 {
 		_, err = l.Holds(pkg, version, one)
 		require.ErrorIs(t, err, library.ErrNotFound)
@@ -73,7 +73,7 @@ func TestHoldsOfManyVersions(t *testing.T) {
 			if ok, err := l.Holds(pkg, 1, content.HashOf([]byte("one"))); err != nil || !ok {
 				t.Errorf("not held: %v", err)
 			}
-			if err := l.Remove(pkg); err != nil {
+			if _, err := l.Remove(pkg, nil); err != nil {
 				t.Error(err)
 			}
 		}

@@ -22,6 +22,8 @@ var (
 	ErrNotFound = errors.New("not in the content library")
 	// ErrExists is wrapped by Add for a package that is there already.
 	ErrExists = errors.New("package is in the content library already")
+	// ErrBusy is wrapped by every change of a package that another goroutine is changing.
+	ErrBusy = errors.New("package is being changed by another request")
 	// ErrLocked is wrapped by Open when another process has the library open.
 	ErrLocked = errors.New("content library is in use by another process")
 )
@@ -140,7 +142,7 @@ func (l *Library) claim(packageID string) (release func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.busy[packageID] {
-		return nil, fmt.Errorf("package %s is being changed by another request: try again when that is done", packageID)
+		return nil, fmt.Errorf("%s: %w: try again when that is done", packageID, ErrBusy)
 	}
 	l.busy[packageID] = true
 	return func() {

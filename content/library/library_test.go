@@ -63,6 +63,9 @@ func blobName(root, data string) string {
 	return filepath.Join(root, "blobs", h[:2], h)
 }
 
+// failure is for the tests that do not look at what was removed.
+func failure(_ library.Removed, err error) error { return err }
+
 func TestAddStoresEachFileOnce(t *testing.T) { // DOP-20
 	root := t.TempDir()
 	l := open(t, root)
@@ -171,7 +174,11 @@ func TestUpdateWritesOnlyChangedFiles(t *testing.T) { // DOP-22
 	assert.Equal(t, 1, result.Written)
 	assert.Len(t, blobs(t, root), 4, "the old version stays for runs under way")
 
-	require.NoError(t, l.Prune(pkg, 1))
+	require.NoError(t, failure(l.Prune(pkg, 1)), "there is none before the first")
+	assert.Len(t, blobs(t, root), 4)
+	pruned, err := l.Prune(pkg, 9)
+	require.NoError(t, err)
+	assert.Equal(t, library.Removed{Versions: []int{1}, Files: 1, Bytes: 3}, pruned)
 	assert.Len(t, blobs(t, root), 3)
 	versions, err := l.Versions(pkg)
 	require.NoError(t, err)
@@ -185,13 +192,46 @@ func TestRemoveKeepsFilesOfOthers(t *testing.T) { // DOP-20
 		_, err := l.Add(t.Context(), id, tree(t, files), nil)
 		require.NoError(t, err)
 	}
-	require.NoError(t, l.Remove(pkg))
+	removed, err := l.Remove(pkg, nil)
+	require.NoError(t, err)
+	assert.Equal(t, library.Removed{Versions: []int{1}, Files: 1, Bytes: 3}, removed)
 	assert.Equal(t, map[string]int64{content.HashOf([]byte("shared")).String(): 6}, blobs(t, root))
-	assert.ErrorIs(t, l.Remove(pkg), library.ErrNotFound)
-	_, err := l.Update(t.Context(), pkg, t.TempDir(), nil)
+	assert.ErrorIs(t, failure(l.Remove(pkg, nil)), library.ErrNotFound)
+	_, err = l.Update(t.Context(), pkg, t.TempDir(), nil)
 	assert.ErrorIs(t, err, library.ErrNotFound)
-	require.NoError(t, l.Remove("BYD00002"))
+	require.NoError(t, failure(l.Remove("BYD00002", nil)))
 	assert.Empty(t, blobs(t, root))
+}
+
+func TestRemoveAsksWhenNobodyElseCanChangeThePackage(t *testing.T) {
+	root := t.TempDir()
+	l := open(t, root)
+	_, err := l.Add(t.Context(), pkg, tree(t, map[string]string{"a": "one"}), nil)
+	require.NoError(t, err)
+	no := errors.New("no")
+	_, err = l.Remove(pkg, func() error {
+		_, err := l.Update(t.Context(), pkg, tree(t, map[string]string{"a": "two"}), nil)
+		assert.ErrorIs(t, err, library.ErrBusy)
+		return no
+	})
+	require.ErrorIs(t, err, no)
+	assert.Len(t, blobs(t, root), 1)
+	_, err = l.Update(t.Context(), pkg, tree(t, map[string]string{"a": "two"}), func(library.Progress) {
+		_, err := l.Remove(pkg, func() error { t.Error("asked while it is being changed"); return nil })
+		assert.ErrorIs(t, err, library.ErrBusy)
+	})
+	require.NoError(t, err)
+
+	// What is being sent goes on to its end.
+	f, err := l.OpenBlob(content.HashOf([]byte("two")))
+	require.NoError(t, err)
+	defer f.Close()
+	removed, err := l.Remove(pkg, nil)
+	require.NoError(t, err)
+	assert.Equal(t, library.Removed{Versions: []int{1, 2}, Files: 2, Bytes: 6}, removed)
+	data, err := io.ReadAll(f)
+	require.NoError(t, err)
+	assert.Equal(t, "two", string(data))
 }
 
 func TestVerifyFindsAFlippedByteAndRedistributeRepairs(t *testing.T) { // DOP-21
@@ -290,15 +330,15 @@ func TestDamagedManifestStopsRemovals(t *testing.T) {
 	require.NoError(t, os.WriteFile(name, []byte("{}"), 0o644))
 	_, _, err := l.Manifest(pkg)
 	assert.ErrorIs(t, err, content.ErrSignature)
-	assert.ErrorContains(t, l.Remove("BYD00002"), "no content is removed")
+	assert.ErrorContains(t, failure(l.Remove("BYD00002", nil)), "no content is removed")
 	assert.Len(t, blobs(t, root), 2)
 	result, err := l.Update(t.Context(), pkg, tree(t, map[string]string{"a": "1"}), nil)
 	require.NoError(t, err, "an update writes a new manifest")
 	assert.Equal(t, 2, result.Manifest.Version)
 	assert.Zero(t, result.Written)
-	require.NoError(t, l.Prune(pkg, 1))
+	require.NoError(t, failure(l.Prune(pkg, 2)))
 	require.NoError(t, os.WriteFile(filepath.Join(root, "packages", pkg, "2.json"), []byte("not JSON"), 0o644))
-	require.NoError(t, l.Remove(pkg), "a damaged package can be removed")
+	require.NoError(t, failure(l.Remove(pkg, nil)), "a damaged package can be removed")
 }
 
 func TestFullDiskIsExplained(t *testing.T) {

@@ -12,44 +12,64 @@ import (
 	"github.com/bootyard/bootyard/content/internal/safefile"
 )
 
-// Remove deletes a package and those of its files that no other package and no running import uses. Whether the package may
-// go (DOP-22: not while another one needs it) is the caller's question. Removing what is not there is an error that wraps
-// ErrNotFound.
-func (l *Library) Remove(packageID string) error {
+// Removed says what a removal freed.
+type Removed struct {
+	// Versions are those removed, rising.
+	Versions []int
+	// Files and Bytes count what nothing else needed.
+	Files int
+	Bytes int64
+}
+
+// Remove deletes a package and those of its files that no other package and no running import uses; a file that is just
+// being sent goes on to its end. Whether the package may go is the caller's question: agreed is asked when nobody else can
+// change the package any more, and its error stops the removal; nil agrees. Removing what is not there is an error that wraps
+// ErrNotFound, after agreed was asked. An error after manifests were removed comes with what Removed says so far, and leaves
+// files to Collect.
+func (l *Library) Remove(packageID string, agreed func() error) (Removed, error) {
 	release, err := l.claim(packageID)
 	if err != nil {
-		return err
+		return Removed{}, err
 	}
 	defer release()
+	if agreed != nil {
+		if err := agreed(); err != nil {
+			return Removed{}, err
+		}
+	}
 	versions, err := l.Versions(packageID)
 	if err != nil {
-		return err
+		return Removed{}, err
 	}
 	if len(versions) == 0 {
-		return fmt.Errorf("remove package %s: %w", packageID, ErrNotFound)
+		return Removed{}, fmt.Errorf("remove package %s: %w", packageID, ErrNotFound)
 	}
 	return l.removeVersions(packageID, versions)
 }
 
-// Prune removes all but the newest keep versions of a package (at least one stays).
-func (l *Library) Prune(packageID string, keep int) error {
+// Prune removes the versions of a package before that one; the newest stays in any case.
+func (l *Library) Prune(packageID string, before int) (Removed, error) {
 	release, err := l.claim(packageID)
 	if err != nil {
-		return err
+		return Removed{}, err
 	}
 	defer release()
 	versions, err := l.Versions(packageID)
 	if err != nil {
-		return err
+		return Removed{}, err
 	}
-	if keep = max(keep, 1); len(versions) <= keep {
-		return nil
+	old := 0
+	for old < len(versions)-1 && versions[old] < before {
+		old++
 	}
-	return l.removeVersions(packageID, versions[:len(versions)-keep])
+	if old == 0 {
+		return Removed{}, nil
+	}
+	return l.removeVersions(packageID, versions[:old])
 }
 
 // removeVersions deletes manifests, oldest first so that a crash leaves the newest, and then files.
-func (l *Library) removeVersions(packageID string, versions []int) error {
+func (l *Library) removeVersions(packageID string, versions []int) (gone Removed, err error) {
 	candidates := map[content.Hash]bool{}
 	for _, version := range versions {
 		_, m, err := l.ManifestVersion(packageID, version)
@@ -61,18 +81,19 @@ func (l *Library) removeVersions(packageID string, versions []int) error {
 			candidates[file.SHA256] = true
 		}
 		if err := os.Remove(l.manifestName(packageID, version)); err != nil {
-			return fmt.Errorf("remove package %s: %w", packageID, err)
+			return gone, fmt.Errorf("remove package %s: %w", packageID, err)
 		}
 		l.held.forget(packageID, version)
+		gone.Versions = append(gone.Versions, version)
 	}
 	if err := safefile.SyncDir(l.packageDir(packageID)); err != nil {
-		return err
+		return gone, err
 	}
 	// Fails while versions are left, which is right.
 	_ = os.Remove(l.packageDir(packageID))
-	files, bytes, err := l.sweep(func(h content.Hash, _ fs.FileInfo) bool { return candidates[h] })
-	l.log.Info("package removed", "package", packageID, "versions", versions, "files", files, "bytes", bytes)
-	return err
+	gone.Files, gone.Bytes, err = l.sweep(func(h content.Hash, _ fs.FileInfo) bool { return candidates[h] })
+	l.log.Info("package removed", "package", packageID, "versions", gone.Versions, "files", gone.Files, "bytes", gone.Bytes)
+	return gone, err
 }
 
 // Collect removes files that no package names, no running import needs and that are older than age: leftovers of imports

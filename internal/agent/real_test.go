@@ -51,6 +51,9 @@ func (l library) Sources(_ context.Context, m wire.Manifest) ([]wire.ContentSour
 func (l library) Import(ctx context.Context, id string, version int, _ string) (wire.Manifest, error) {
 	return l.Manifest(ctx, id, version)
 }
+func (l library) Remove(_ context.Context, id string, agreed func() error) (wire.PackageDeleted, error) {
+	return wire.PackageDeleted{ID: id}, agreed()
+}
 
 // TestAgainstTheRealAppliance brings one machine from its boot token to the schedule of its installed system, through the
 // site and the API that the appliance is made of.

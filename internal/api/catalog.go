@@ -49,7 +49,7 @@ func (a *API) registerCatalog() {
 		}
 		return s.ImportPackage(ctx, p, in.Body.Dir)
 	})
-	act(a, operation("DELETE", "/packages/{package}", "Remove a package", wire.ScopeWrite), func(ctx context.Context, in *PackagePath) error {
+	answer(a, operation("DELETE", "/packages/{package}", "Remove a package and free its bytes", wire.ScopeWrite), func(ctx context.Context, in *PackagePath) (wire.PackageDeleted, error) {
 		return s.DeletePackage(ctx, in.Package)
 	})
 	answer(a, operation("POST", "/packages/{package}/verify", "Hash the stored files again (DOP-21)", wire.ScopeWrite), func(ctx context.Context, in *PackagePath) (any, error) {

@@ -178,7 +178,7 @@ func TestAdministratorsOperations(t *testing.T) {
 	pkg := decode[wire.Package](t, step("POST", "/packages", map[string]string{"name": "p", "dir": "/d"}, 200))
 	require.Equal(t, 2, decode[wire.Package](t, step("POST", "/packages/"+pkg.ID+"/update", map[string]string{"dir": "/d"}, 200)).Version)
 	step("GET", "/packages/"+pkg.ID, nil, 200)
-	step("DELETE", "/packages/"+pkg.ID, nil, 204)
+	require.Equal(t, wire.PackageDeleted{ID: pkg.ID, Files: 1, Bytes: 1}, decode[wire.PackageDeleted](t, step("DELETE", "/packages/"+pkg.ID, nil, 200)))
 	step("GET", "/boot-images/"+b.Image.ID, nil, 200)
 	require.Len(t, decode[wire.WakeResult](t, step("POST", "/wake", map[string][]string{"devices": {"lab-01"}}, 200)).Records, 1)
 	step("POST", "/ignored-ids", map[string]string{"kind": "mac", "value": sitetest.MAC(5)}, 204)

@@ -242,6 +242,7 @@ func (a *appliance) run(ctx context.Context) error {
 	g.Go(func() error { return a.journal.run(ctx) })
 	g.Go(func() error { return a.waker.queue.Run(ctx) })
 	g.Go(func() error { return a.wakeLoop(ctx) })
+	g.Go(func() error { return a.collector().run(ctx) })
 	if a.pxe != nil {
 		g.Go(func() error { return a.pxe.Run(ctx) })
 	}

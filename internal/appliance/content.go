@@ -15,6 +15,7 @@ import (
 	"github.com/bootyard/bootyard/content"
 	"github.com/bootyard/bootyard/content/library"
 	"github.com/bootyard/bootyard/internal/signedurl"
+	"github.com/bootyard/bootyard/internal/site"
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
@@ -79,6 +80,18 @@ func (c *contents) Import(ctx context.Context, id string, version int, dir strin
 		return wire.Manifest{}, fmt.Errorf("import into the content library: %w", err)
 	}
 	return toWire(result.Manifest, nil), nil
+}
+
+// Remove implements site.ContentLibrary.
+func (c *contents) Remove(_ context.Context, id string, agreed func() error) (wire.PackageDeleted, error) {
+	removed, err := c.library.Remove(id, agreed)
+	switch {
+	case errors.Is(err, library.ErrBusy):
+		err = fmt.Errorf("%w: %w", site.ErrContentBusy, err)
+	case errors.Is(err, library.ErrNotFound):
+		err = nil
+	}
+	return wire.PackageDeleted{ID: id, Files: removed.Files, Bytes: removed.Bytes}, err
 }
 
 func toWire(m content.Manifest, signature []byte) wire.Manifest {

@@ -48,8 +48,33 @@ place; with --url the files are sent to it.`
 	return group("package", "Content that sequences use",
 		list(env, "List packages and images", "/packages", packageTable), create, update,
 		newPackageDistributeCommand(env), newPackageVerifyCommand(env),
-		action(env, "delete PACKAGE", "Remove a package; sequences that need it cannot be deployed any more",
-			http.MethodDelete, at("/packages/", ""), "package %s deleted"))
+		newPackageDeleteCommand(env))
+}
+
+func newPackageDeleteCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use: "delete PACKAGE", Short: "Remove a package and free its bytes; sequences that need it cannot be deployed any more", Args: cobra.ExactArgs(1),
+		Long: `Remove a package and free its bytes. A file that another package holds too stays
+for that one. It is refused while a run needs the package, or while it is being
+updated. Task sequences that need it cannot be deployed any more.`,
+		Example: "  bootyard package delete BYD00004",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := call[wire.PackageDeleted](cmd.Context(), env, http.MethodDelete, "/packages/"+esc(args[0]), nil)
+			if err != nil {
+				return err
+			}
+			return env.print(d, func(w *tabwriter.Writer) {
+				switch {
+				case d.Kept != "":
+					fmt.Fprintf(w, "package %s deleted; %s\n", d.ID, oneLine(d.Kept))
+				case d.Files == 0:
+					fmt.Fprintf(w, "package %s deleted; nothing freed: other packages hold all its files\n", d.ID)
+				default:
+					fmt.Fprintf(w, "package %s deleted; freed %d bytes (%s) in %d files\n", d.ID, d.Bytes, size(d.Bytes), d.Files)
+				}
+			})
+		},
+	}
 }
 
 // newPackageDistributeCommand says how things are: the appliance is the one

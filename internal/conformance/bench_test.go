@@ -285,6 +285,11 @@ func (f *files) Import(ctx context.Context, id string, version int, dir string) 
 	return toWire(result.Manifest), nil
 }
 
+func (f *files) Remove(_ context.Context, id string, agreed func() error) (wire.PackageDeleted, error) {
+	gone, err := f.Library.Remove(id, agreed)
+	return wire.PackageDeleted{ID: id, Files: gone.Files, Bytes: gone.Bytes}, err
+}
+
 func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	name := f.names[strings.TrimPrefix(r.URL.Path, "/")]

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/bootyard/bootyard/internal/store"
 	"github.com/bootyard/bootyard/internal/wire"
@@ -37,11 +38,11 @@ func (s *Service) ImportPackage(ctx context.Context, p wire.Package, dir string)
 		return p, errors.New("this appliance has no content library")
 	}
 	name := printable(p.Name, 255)
-	version := 1
+	version, update := 1, false
 	err := s.Store.Update(ctx, func(tx *store.Tx) error {
 		old, err := tx.Package(p.ID)
 		if err == nil {
-			version, name = old.Version+1, cmp.Or(name, old.Name)
+			update, version, name = true, old.Version+1, cmp.Or(name, old.Name)
 			p.Created, p.Kind = old.Created, cmp.Or(p.Kind, old.Kind)
 			return nil
 		}
@@ -71,6 +72,9 @@ func (s *Service) ImportPackage(ctx context.Context, p wire.Package, dir string)
 		p.Created = now
 	}
 	err = s.Store.Update(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Package(p.ID); update && errors.Is(err, store.ErrNotFound) {
+			return refusal(409, "DOP-22", "package", "package "+p.ID+" was deleted while its new version came in", "create it again")
+		}
 		if err := tx.PutPackage(p); err != nil {
 			return err
 		}
@@ -80,21 +84,63 @@ func (s *Service) ImportPackage(ctx context.Context, p wire.Package, dir string)
 	return p, err
 }
 
-// DeletePackage removes the record of a package. Sequences that refer to it
-// become invalid (TSV-2); the answer of a dry look is in their validity.
-func (s *Service) DeletePackage(ctx context.Context, id string) error {
-	err := s.Store.Update(ctx, func(tx *store.Tx) error {
-		p, err := tx.Package(id)
-		if err != nil {
-			return orMissing(err, "package", fmt.Sprintf("no package has the id %q", printable(id, 40)), "see `bootyard package list`")
-		}
-		if err := tx.DeletePackage(id); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, wire.StatusMessage{Text: fmt.Sprintf("package %s %q deleted", p.ID, p.Name)})
-	})
+// DeletePackage removes a package and frees those of its files that no other
+// one uses. Sequences that refer to it become invalid (TSV-2); the answer of a
+// dry look is in their validity. While a run needs the package it is refused:
+// the machine would stand there with half of it (DOP-22).
+//
+// The record goes first and the bytes after it, so a crash between leaves bytes
+// that nothing names, which the appliance collects.
+func (s *Service) DeletePackage(ctx context.Context, id string) (out wire.PackageDeleted, err error) {
+	gone := false
+	forget := func() error {
+		err := s.Store.Update(ctx, func(tx *store.Tx) error { return s.forgetPackage(ctx, tx, id) })
+		gone = err == nil
+		return err
+	}
+	out.ID = id
+	if s.Content == nil {
+		err = forget()
+	} else {
+		out, err = s.Content.Remove(ctx, id, forget)
+	}
+	if errors.Is(err, ErrContentBusy) {
+		return out, refusal(409, "DOP-22", "package", "package "+printable(id, 40)+" is being changed by another request", "try again when that is done")
+	}
+	if gone && err != nil {
+		s.Log.Error("package deleted, its bytes were not freed", "package", id, "err", err)
+		out.Kept, err = "its bytes could not be freed: the appliance's log says why; it tries again every six hours", nil
+	}
 	s.feed.bump()
-	return err
+	return out, err
+}
+
+func (s *Service) forgetPackage(ctx context.Context, tx *store.Tx, id string) error {
+	p, err := tx.Package(id)
+	if err != nil {
+		return orMissing(err, "package", fmt.Sprintf("no package has the id %q", printable(id, 40)), "see `bootyard package list`")
+	}
+	runs, err := tx.Runs(store.RunFilter{State: wire.RunRunning, Limit: math.MaxInt32})
+	if err != nil {
+		return err
+	}
+	needs := map[string]bool{} // by sequence: many machines run the same one
+	for _, run := range runs {
+		need, known := needs[run.Sequence]
+		if !known {
+			seq, err := tx.Sequence(run.Sequence)
+			need = err == nil && needsPackage(tx, seq, id, 0)
+			needs[run.Sequence] = need
+		}
+		if need {
+			return refusal(409, "DOP-22", "package", fmt.Sprintf("run %s on %s needs package %s", run.ID, run.DeviceName, id),
+				"wait for its end, or cancel it with `bootyard cancel "+run.DeviceName+"`")
+		}
+	}
+	if err := tx.DeletePackage(id); err != nil {
+		return err
+	}
+	return s.audit(ctx, tx, wire.StatusMessage{Text: fmt.Sprintf("package %s %q deleted", p.ID, p.Name)})
 }
 
 // ContentLocations answers where an agent gets a package. The device must have

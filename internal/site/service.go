@@ -46,7 +46,16 @@ type ContentLibrary interface {
 	// returns its manifest, whose version counts: it stays when nothing
 	// changed. version is the one expected, 1 for a new package.
 	Import(ctx context.Context, packageID string, version int, dir string) (wire.Manifest, error)
+	// Remove frees what only this package uses; that there is nothing is no
+	// error. agreed is asked once nobody can change the package any more, and
+	// its error stops the removal. Busy with a change, Remove fails with
+	// ErrContentBusy, before agreed.
+	Remove(ctx context.Context, packageID string, agreed func() error) (wire.PackageDeleted, error)
 }
+
+// ErrContentBusy is wrapped by a ContentLibrary for a package that another
+// request changes.
+var ErrContentBusy = errors.New("package is being changed by another request")
 
 // Waker sends magic packets. It returns what it sent to, as text, also beside
 // an error.

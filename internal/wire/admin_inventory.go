@@ -112,6 +112,15 @@ type Package struct {
 	Updated      time.Time `json:"updated"`
 }
 
+// PackageDeleted says what deleting a package freed.
+type PackageDeleted struct {
+	ID    string `json:"id"`
+	Files int    `json:"files"` // that no other package needs
+	Bytes int64  `json:"bytes"` // of those files
+	// Kept says why bytes are still there; empty when nothing is left.
+	Kept string `json:"kept,omitempty"`
+}
+
 // BootImage is a boot environment that machines can start. Dir holds its files
 // on the appliance and is never told to a device.
 type BootImage struct {

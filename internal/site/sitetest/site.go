@@ -98,6 +98,11 @@ func (c Content) Import(ctx context.Context, id string, version int, _ string) (
 	return c.Manifest(ctx, id, version)
 }
 
+// Remove implements site.ContentLibrary.
+func (Content) Remove(_ context.Context, id string, agreed func() error) (wire.PackageDeleted, error) {
+	return wire.PackageDeleted{ID: id, Files: 1, Bytes: 1}, agreed()
+}
+
 // Site is a site with what most tests need.
 type Site struct {
 	*site.Service
