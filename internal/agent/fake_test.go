@@ -70,7 +70,7 @@ func newAppliance(t *testing.T, now func() time.Time) *appliance {
 		return wire.Policy{Action: wire.ActionRun, Deployment: a.run.Deployment}
 	}
 	var err error
-	a.ca, err = pki.Open(t.TempDir(), now())
+	a.ca, err = pki.Open(t.TempDir())
 	require.NoError(t, err)
 	cert, err := a.ca.Server(nil, []net.IP{net.IPv4(127, 0, 0, 1)}, now())
 	require.NoError(t, err)

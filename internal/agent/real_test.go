@@ -61,7 +61,7 @@ func TestAgainstTheRealAppliance(t *testing.T) {
 	b := newBench(t) // its server gives the files, the site everything else
 	s := sitetest.New(t, func(c *site.Config) { c.Inspector, c.Content = inspector{}, library{b.appliance} })
 	b.clock.set(s.Clock.Now())
-	ca, err := pki.Open(t.TempDir(), s.Clock.Now())
+	ca, err := pki.Open(t.TempDir())
 	require.NoError(t, err)
 	cert, err := ca.Server(nil, []net.IP{net.IPv4(127, 0, 0, 1)}, s.Clock.Now())
 	require.NoError(t, err)

@@ -31,7 +31,7 @@ func newOffered(t *testing.T) *offered {
 	o := &offered{bench: newBench(t), site: sitetest.New(t, func(c *site.Config) { c.Inspector = inspector{} })}
 	o.clock.set(o.site.Clock.Now())
 	var err error
-	o.ca, err = pki.Open(t.TempDir(), o.site.Clock.Now())
+	o.ca, err = pki.Open(t.TempDir())
 	require.NoError(t, err)
 	cert, err := o.ca.Server(nil, []net.IP{net.IPv4(127, 0, 0, 1)}, o.site.Clock.Now())
 	require.NoError(t, err)

@@ -74,7 +74,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *applian
 	if a.reach, err = newReach(cfg); err != nil {
 		return nil, err
 	}
-	if a.ca, err = pki.Open(a.dir("pki"), time.Now()); err != nil {
+	if a.ca, err = pki.Open(a.dir("pki")); err != nil {
 		return nil, err
 	}
 	file, ok := strings.CutPrefix(cfg.Database.URL, "sqlite:")
@@ -95,7 +95,7 @@ func (a *appliance) openSite(ctx context.Context) (err error) {
 	a.content = &contents{reach: a.reach, log: a.log}
 	a.site, err = site.New(ctx, site.Config{
 		Store: a.store, SiteCode: a.cfg.Site.Code, LogDir: a.dir("runlogs"), Log: a.log,
-		Inspector: inspector{}, Content: a.content, Waker: a.waker, Windows: windowOpen,
+		Inspector: inspector{}, Content: a.content, Waker: a.waker,
 		URL: a.reach.https(noMachine), CASPKI: a.ca.SPKI(),
 	})
 	if err != nil {

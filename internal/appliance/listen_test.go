@@ -145,7 +145,7 @@ func TestPanicEndsOneRequestAndIsLoggedWithoutItsPath(t *testing.T) {
 
 func TestCertificateSurvivesADiskThatIsFullAndAClockThatIsSet(t *testing.T) {
 	now := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC) // no RTC
-	ca, err := pki.Open(t.TempDir(), now)
+	ca, err := pki.Open(t.TempDir())
 	require.NoError(t, err)
 	var broken error
 	issued := 0

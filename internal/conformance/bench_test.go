@@ -90,9 +90,9 @@ func newBench(t *testing.T) *bench {
 	b.blobs = httptest.NewServer(files)
 	t.Cleanup(b.blobs.Close)
 	files.base = b.blobs.URL + "/"
-	b.Site = sitetest.New(t, func(c *site.Config) { c.Inspector, c.Content, c.Windows = inspector{}, files, windowOpen })
+	b.Site = sitetest.New(t, func(c *site.Config) { c.Inspector, c.Content = inspector{}, files })
 	require.Equal(t, start, b.Clock.Now())
-	b.ca, err = pki.Open(t.TempDir(), start)
+	b.ca, err = pki.Open(t.TempDir())
 	require.NoError(t, err)
 	cert, err := b.ca.Server(nil, []net.IP{net.IPv4(127, 0, 0, 1)}, start)
 	require.NoError(t, err)
@@ -308,12 +308,6 @@ func toWire(m content.Manifest) wire.Manifest {
 		out.Files = append(out.Files, w)
 	}
 	return out
-}
-
-// windowOpen answers MWN-18 as the appliance does.
-func windowOpen(now time.Time, _ wire.Device, d wire.Deployment, windows []wire.Window) (bool, string) {
-	v := evaluate.Evaluate(evaluate.Input{Deployment: evaluate.FromDeployment(d, 0), Now: now, Environment: evaluate.WinPE, Windows: evaluate.FromWindows(windows)})
-	return v.Offered, strings.Join(rulesTexts(v), "; ")
 }
 
 func rulesTexts(v evaluate.Verdict) []string {

@@ -50,7 +50,7 @@ type Authority struct {
 // Open reads the authority from dir or makes it there on first use: ca.pem
 // (0644) and ca.key (0600). A half-written pair cannot occur: the key is put in
 // place first and a lone key is taken up again.
-func Open(dir string, _ time.Time) (*Authority, error) {
+func Open(dir string) (*Authority, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder for the CA: %w", err)
 	}

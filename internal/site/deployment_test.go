@@ -204,3 +204,32 @@ func TestWakeUps(t *testing.T) {
 	require.Equal(t, "WOL-2", r.Warnings[0].Rule)
 	require.Equal(t, 0, tick(time.Second))
 }
+
+// MWN-18: in the boot environment a Required deployment is offered only inside
+// a window, by the device's own clock face.
+func TestClosedWindowHoldsARequiredDeploymentBack(t *testing.T) {
+	s := sitetest.New(t)
+	now := s.Clock.Now().UTC()
+	device, err := s.ImportDevice(s.Ctx, wire.DeviceImport{Name: "lab-01", MACs: []string{sitetest.MAC(1)}, UUID: sitetest.UUID(1), Zone: "Asia/Tokyo", Arch: "amd64"})
+	require.NoError(t, err)
+	tokyo, err := time.LoadLocation("Asia/Tokyo")
+	require.NoError(t, err)
+	open := func(start time.Time) []wire.Window {
+		face := start.In(tokyo)
+		at := time.Date(face.Year(), face.Month(), face.Day(), face.Hour(), face.Minute(), 0, 0, time.UTC)
+		return []wire.Window{{Name: "night", Length: 60, AppliesTo: "all", Schedule: wire.Assignment{Kind: wire.Once, Start: &wire.Moment{At: at}}}}
+	}
+	_, err = s.CreateCollection(s.Ctx, wire.CollectionCreate{Name: "lab", Members: []string{device.Name}, Windows: open(now.Add(2 * time.Hour))})
+	require.NoError(t, err)
+	settings, err := s.Settings(s.Ctx)
+	require.NoError(t, err)
+	settings.WindowsApplyInWinPE = true
+	require.NoError(t, s.SetSettings(s.Ctx, settings))
+	s.Deploy(wire.DeploymentSpec{TaskSequence: s.Sequence("os", true).ID, Collection: "lab", Purpose: wire.Required, MakeAvailableTo: wire.MediaAndPXE})
+	m := machine{s, t, 1}
+	require.Equal(t, "MWN-18", m.firmware().Considered[0].Rule)
+	s.Clock.Advance(2*time.Hour + time.Minute)
+	require.Equal(t, wire.ActionRun, m.firmware().Action)
+	s.Clock.Advance(time.Hour)
+	require.Equal(t, "MWN-18", m.firmware().Considered[0].Rule)
+}

@@ -203,11 +203,11 @@ func (s *Service) loadCandidates(tx *store.Tx, f *Facts, target wire.Device, win
 				sequences[d.TaskSequence] = cand
 			}
 			cand.Deployment, cand.WindowOpen = d, true
-			if s.Windows != nil && windowsApply && d.Purpose == wire.Required {
+			if windowsApply && d.Purpose == wire.Required {
 				if f.Known {
-					cand.WindowOpen, cand.WindowText = s.Windows(f.Now, target, d, windows)
+					cand.WindowOpen, cand.WindowText = windowOpen(f.Now, target, d, windows)
 				} else { // MWN-18: the windows of the collection that carries it
-					cand.WindowOpen, cand.WindowText = s.Windows(f.Now, target, d, c.Windows)
+					cand.WindowOpen, cand.WindowText = windowOpen(f.Now, target, d, c.Windows)
 				}
 			}
 			f.Candidates = append(f.Candidates, cand)

@@ -13,7 +13,6 @@ import (
 type proposal struct {
 	tx         *store.Tx
 	spec       wire.DeploymentSpec
-	windowsOff bool
 	settings   wire.Settings
 	sequence   wire.Sequence
 	collection wire.Collection

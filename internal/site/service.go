@@ -63,10 +63,6 @@ type Waker interface {
 	Wake(ctx context.Context, macs []string, address string, prefix int) (targets []string, err error)
 }
 
-// WindowsOpen answers MWN-18: may a Required deployment start on the device
-// now. The text says which window decides.
-type WindowsOpen func(now time.Time, device wire.Device, d wire.Deployment, windows []wire.Window) (bool, string)
-
 // Config is what a Service is made of. Store, SiteCode and LogDir are needed;
 // what is nil of the rest is not available and answers say so.
 type Config struct {
@@ -79,7 +75,6 @@ type Config struct {
 	Inspector SequenceInspector
 	Content   ContentLibrary
 	Waker     Waker
-	Windows   WindowsOpen
 	// URL and CASPKI go onto media.
 	URL, CASPKI string
 	// Instance names this appliance in claims of due work.

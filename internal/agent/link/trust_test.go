@@ -19,7 +19,7 @@ import (
 // appliance is a TLS server with a certificate of its own CA, made at the time at.
 func appliance(t *testing.T, at time.Time, names []string, handler http.Handler) (*httptest.Server, *pki.Authority) {
 	t.Helper()
-	ca, err := pki.Open(t.TempDir(), at)
+	ca, err := pki.Open(t.TempDir())
 	require.NoError(t, err)
 	cert, err := ca.Server(names, []net.IP{net.IPv4(127, 0, 0, 1)}, at)
 	require.NoError(t, err)
@@ -69,7 +69,7 @@ func TestClockThatIsDecadesOff(t *testing.T) {
 func TestTrust(t *testing.T) {
 	now := time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC)
 	server, ca := appliance(t, now, nil, http.NotFoundHandler())
-	other, err := pki.Open(t.TempDir(), now)
+	other, err := pki.Open(t.TempDir())
 	require.NoError(t, err)
 	clock := func() time.Time { return now }
 

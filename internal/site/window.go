@@ -1,4 +1,4 @@
-package appliance
+package site
 
 import (
 	"time"
@@ -7,18 +7,14 @@ import (
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
-// windowOpen answers MWN-18: may this Required deployment be offered in the
-// boot environment now.
+// windowOpen answers MWN-18: may this Required deployment be offered to the
+// device in the boot environment now. The text says which window decides.
 func windowOpen(now time.Time, device wire.Device, d wire.Deployment, windows []wire.Window) (bool, string) {
 	if d.InstallOutsideWindow || len(windows) == 0 {
 		return true, ""
 	}
-	zone := time.Local
-	if z, err := time.LoadLocation(device.Zone); err == nil && device.Zone != "" {
-		zone = z
-	}
 	verdict := evaluate.Evaluate(evaluate.Input{
-		Deployment: evaluate.FromDeployment(d, 0), Now: now, Zone: zone,
+		Deployment: evaluate.FromDeployment(d, 0), Now: now, Zone: zoneOf(device),
 		Environment: evaluate.WinPE, Windows: evaluate.FromWindows(windows),
 	})
 	for _, r := range verdict.Reasons {
