@@ -25,7 +25,7 @@ func newSequenceCommand(env *environment) *cobra.Command {
 				return []any{s.ID, s.Name, s.Version, s.Steps, s.BootImage, yes(s.DeploysOS), yes(s.CanDeploy && s.Enabled), when(&s.Updated)}
 			},
 		}),
-		newSequenceShowCommand(env), newSequenceImportCommand(env), newSequenceExportCommand(env), newSequenceLintCommand(env),
+		newSequenceShowCommand(env), newSequenceImportCommand(env), newSequenceExportCommand(env), newSequenceLintCommand(env), newSequenceSimulateCommand(env),
 		action(env, "enable SEQUENCE", "Let a sequence run where it is deployed (TSV-10)", http.MethodPost, at("/sequences/", "/enable"), "%s enabled"),
 		action(env, "disable SEQUENCE", "Keep a sequence from starting anywhere (TSV-10)", http.MethodPost, at("/sequences/", "/disable"), "%s disabled"),
 		action(env, "delete SEQUENCE", "Delete a task sequence", http.MethodDelete, at("/sequences/", ""), "task sequence %s deleted"))

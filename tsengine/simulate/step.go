@@ -75,8 +75,12 @@ func (s simulated) effect(ctx context.Context, c *step.Context) (step.Outcome, s
 		}
 		return step.Outcome{Restart: &step.Restart{Target: step.BootImage}}, ""
 	}
+	if nextPhase(c.Node) {
+		before := values(c)
+		return advancePhase(c), changes(before, values(c))
+	}
 	if _, unknown := s.real.(step.Unsupported); unknown {
-		return step.Outcome{}, "this version cannot run steps of this type; in the simulation it succeeds"
+		return step.Outcome{}, "this version cannot run its type and takes it to succeed"
 	}
 	return step.Outcome{}, ""
 }
@@ -100,6 +104,30 @@ func (s simulated) partition(ctx context.Context, c *step.Context) (step.Outcome
 		return step.Outcome{}, "its letter variables are unknown: " + out.Err.Error()
 	}
 	return step.Outcome{}, changes(before, values(c))
+}
+
+// phases are the values of MDT's PHASE in their order (TS-180).
+var phases = [...]string{"INITIALIZATION", "VALIDATION", "STATECAPTURE", "PREINSTALL", "INSTALL", "POSTINSTALL", "STATERESTORE"}
+
+// nextPhase recognises MDT's and PSD's step that moves PHASE on (section 14).
+func nextPhase(n *sequence.Node) bool {
+	action := strings.ToLower(n.Action)
+	script, _ := n.Input("ScriptName")
+	return strings.Contains(action, "ztinextphase.wsf") || strings.Contains(action, "psdnextphase.ps1") || strings.EqualFold(strings.TrimSpace(script), "psdnextphase.ps1")
+}
+
+// advancePhase moves PHASE on when it is known (TS-181).
+func advancePhase(c *step.Context) step.Outcome {
+	now := c.Variables.Value("PHASE")
+	for i, phase := range phases[:len(phases)-1] {
+		if strings.EqualFold(phase, now) {
+			if err := c.Variables.Set("PHASE", phases[i+1]); err != nil {
+				return step.Failure(step.CodeFailed, err)
+			}
+			break
+		}
+	}
+	return step.Outcome{}
 }
 
 // imaginedDisks are as large as needed.
