@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,6 +27,8 @@ type offered struct {
 	listed, hidden wire.Deployment
 	ca             *pki.Authority
 	url            string
+	// cut is how many answers to the opening of a session are lost after the appliance has dealt with the request.
+	cut atomic.Int32
 }
 
 func newOffered(t *testing.T) *offered {
@@ -35,7 +40,14 @@ func newOffered(t *testing.T) *offered {
 	require.NoError(t, err)
 	cert, err := o.ca.Server(nil, []net.IP{net.IPv4(127, 0, 0, 1)}, o.site.Clock.Now())
 	require.NoError(t, err)
-	server := httptest.NewUnstartedServer(api.New(api.Options{Site: o.site.Service, Staging: t.TempDir()}).HTTPS())
+	real := api.New(api.Options{Site: o.site.Service, Staging: t.TempDir()}).HTTPS()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == wire.PathSession && o.cut.Add(-1) >= 0 {
+			real.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		}
+		real.ServeHTTP(w, r)
+	}))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -88,13 +100,70 @@ func TestHiddenDeploymentOfARealMedium(t *testing.T) {
 	require.Equal(t, []string{"echo hidden"}, o.commands.all())
 }
 
-func TestLoadersMenuWithTheRealAppliance(t *testing.T) {
-	o := newOffered(t)
+// byNetwork starts the machine from the network.
+func (o *offered) byNetwork(t *testing.T, pick string) string {
+	t.Helper()
 	token, err := o.site.IssueBootToken(o.site.Ctx, site.BootBinding{UUID: sitetest.UUID(1), MAC: sitetest.MAC(1), Address: "127.0.0.1", LaunchMode: wire.LaunchPXE})
 	require.NoError(t, err)
-	o.config.Boot = agent.Boot{URL: o.url, CASPKI: o.ca.SPKI(), CAPEM: o.ca.PEM(), Token: token, MAC: sitetest.MAC(1), Pick: o.listed.ID}
+	o.config.Boot = agent.Boot{URL: o.url, CASPKI: o.ca.SPKI(), CAPEM: o.ca.PEM(), Token: token, MAC: sitetest.MAC(1), Pick: pick}
+	return token
+}
+
+func TestLoadersMenuWithTheRealAppliance(t *testing.T) {
+	o := newOffered(t)
+	o.byNetwork(t, o.listed.ID)
 	o.config.Keys = &typed{}
 	require.NoError(t, o.boot(context.Background()), o.screen.String())
 	require.Equal(t, []string{"echo listed"}, o.commands.all())
 	require.NotContains(t, o.screen.String(), "Which task sequence?")
+}
+
+// The appliance has used up the boot token and the line is cut before its answer arrives.
+func TestSessionWhoseAnswerWasLost(t *testing.T) {
+	o := newOffered(t)
+	token := o.byNetwork(t, o.listed.ID)
+	o.cut.Store(3)
+	require.NoError(t, o.boot(context.Background()), o.screen.String())
+	require.Equal(t, []string{"echo listed"}, o.commands.all())
+	require.Negative(t, o.cut.Load(), "answers were lost")
+	alerts, err := o.site.Alerts(o.site.Ctx)
+	require.NoError(t, err)
+	require.Empty(t, alerts)
+	noSecrets(t, o.screen.String(), o.site.Log.String())
+	require.NotContains(t, o.screen.String()+o.site.Log.String(), token)
+
+	// Somebody else who read the boot script is the second use, in RAM or not.
+	o.config.Dir = t.TempDir()
+	restarts := o.machine.restarts
+	require.Error(t, o.boot(context.Background()))
+	require.Contains(t, o.screen.String()+o.site.Log.String(), "used a second time")
+	require.Equal(t, restarts, o.machine.restarts)
+	alerts, err = o.site.Alerts(o.site.Ctx)
+	require.NoError(t, err)
+	require.Len(t, alerts, 1)
+}
+
+// A boot agent that was killed before it kept the answer is the same boot's.
+func TestSessionOfAnAgentKilledBeforeItKeptIt(t *testing.T) {
+	o := newOffered(t)
+	o.byNetwork(t, o.listed.ID)
+	o.cut.Store(1000)
+	ctx, kill := context.WithCancel(context.Background())
+	o.config.Clock = killing{o.clock, kill}
+	require.Error(t, o.boot(ctx))
+	o.cut.Store(0)
+	o.config.Clock = o.clock
+	require.NoError(t, o.boot(context.Background()), o.screen.String())
+	require.Equal(t, []string{"echo listed"}, o.commands.all())
+}
+
+// killing ends the agent at its first wait.
+type killing struct {
+	*clock
+	kill func()
+}
+
+func (k killing) Sleep(ctx context.Context, d time.Duration) error {
+	k.kill()
+	return k.clock.Sleep(ctx, d)
 }

@@ -138,3 +138,16 @@ func trustedLine(url string, caPEM []byte, spki string, now func() time.Time, tr
 	client, err := link.NewClient(url, transport)
 	return verifier, client, transport, err
 }
+
+// sessionNonce reads or makes what marks this boot's agent towards the appliance: the boot token is good once, but an agent
+// whose answer was lost, or which was killed before it kept it, may ask again. name is in RAM.
+func sessionNonce(name string) (string, error) {
+	if data, err := readSmall(name); err == nil && len(data) > 0 {
+		return string(data), nil
+	}
+	nonce := fmt.Sprintf("%x", newKey())
+	if err := atomicfile.Write(name, []byte(nonce), 0o600); err != nil {
+		return "", fmt.Errorf("keep the session's nonce: %w", err)
+	}
+	return nonce, nil
+}

@@ -142,8 +142,8 @@ func (a *BootAgent) connect(ctx context.Context) error {
 	})
 	a.verifier.IgnoreTime(false)
 	if lost && a.config.Boot.Media == nil && link.Status(err) == http.StatusUnauthorized {
-		// An answer that was lost has used up the boot token, and only the loader gets another.
-		a.config.Console.Say("the boot token is used up and the answer was lost; the machine starts anew to get another")
+		// The appliance was away for longer than a boot token lives, and only the loader gets another.
+		a.config.Console.Say("the boot token is no longer good; the machine starts anew to get another")
 		if err := a.config.Clock.Sleep(ctx, policyPause); err != nil {
 			return err
 		}
@@ -164,10 +164,11 @@ func (a *BootAgent) sessionRequest(ctx context.Context) (wire.SessionRequest, er
 	r := wire.SessionRequest{Protocol: wire.Protocol, Build: a.config.Build, Environment: wire.WinPE, LaunchMode: b.launchMode(), Identity: identity}
 	if b.Media != nil {
 		r.MediaID, r.MediaToken = b.Media.ID, b.Media.Token
-	} else {
-		r.BootToken = b.Token
+		return r, nil
 	}
-	return r, nil
+	r.BootToken = b.Token
+	r.Nonce, err = sessionNonce(filepath.Join(a.config.Dir, "nonce"))
+	return r, err
 }
 
 // sessionOpened sets the clock by the authenticated answer and has everything that follows checked in full, on new

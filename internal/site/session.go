@@ -40,6 +40,11 @@ func (s *Service) IssueBootToken(ctx context.Context, b BootBinding) (token stri
 		if err != nil {
 			return err
 		}
+		// Of several scripts that a machine was given the last one counts. What lies
+		// around of the others is good for nobody.
+		if _, err := tx.RevokeUnusedTokens(kindBoot, mac, s.Now()); err != nil {
+			return err
+		}
 		token, err = s.issue(tx, store.Token{Kind: kindBoot, Subject: mac, Boot: b.Boot, UUID: NormalUUID(b.UUID), MAC: mac,
 			Address: b.Address, Launch: string(b.LaunchMode)}, time.Duration(set.BootTokenTTL))
 		return err
@@ -54,6 +59,9 @@ func (s *Service) OpenSession(ctx context.Context, r wire.SessionRequest, remote
 	var out wire.SessionResponse
 	if r.Protocol < wire.Protocol-1 || r.Protocol > wire.Protocol || r.Protocol < 1 {
 		return out, refusal(http.StatusUpgradeRequired, "", "protocol", fmt.Sprintf("protocol %d is not spoken here, this appliance speaks %d", r.Protocol, wire.Protocol), "start the machine from the network, or make the medium again")
+	}
+	if r.Nonce != "" && (len(r.Nonce) < minNonce || len(r.Nonce) > maxNonce) {
+		return out, invalid("", "nonce", fmt.Sprintf("a nonce has %d to %d characters", minNonce, maxNonce), "")
 	}
 	if r.Environment != wire.WinPE && r.Environment != wire.FullOS {
 		return out, invalid("TRM-10", "environment", "environment is winpe or fullos", "")
@@ -94,6 +102,7 @@ type opening struct {
 	remote   string
 	token    store.Token
 	id       identification
+	repeated bool // the same agent asks once more: its first answer was lost
 	recorded bool
 }
 
@@ -134,8 +143,8 @@ func (o *opening) open() (wire.SessionResponse, error) {
 		}
 	}
 	launch := cmp.Or(o.request.LaunchMode, wire.LaunchMode(o.token.Launch), wire.LaunchSMS)
-	out.Token, err = o.issue(o.tx, store.Token{Kind: kindSession, Subject: device.ID, Env: string(o.request.Environment),
-		Launch: string(launch), Boot: o.token.Boot, Media: o.token.Media}, sessionTTL)
+	out.Token, err = o.session(store.Token{Kind: kindSession, Subject: device.ID, Env: string(o.request.Environment),
+		Launch: string(launch), Boot: o.token.Boot, Media: o.token.Media})
 	if err != nil {
 		return out, err
 	}
@@ -146,46 +155,6 @@ func (o *opening) open() (wire.SessionResponse, error) {
 		err = o.joinBoot(device)
 	}
 	return out, err
-}
-
-// refuse records an attempt that somebody should look at.
-func (o *opening) refuse(key, detail, remedy string) error {
-	o.recorded = true
-	text := fmt.Sprintf("%s (from %s)", detail, o.remote)
-	if err := o.alert(o.tx, key, "critical", text, wire.StatusMessage{}); err != nil {
-		return err
-	}
-	o.Log.Warn("session refused", "reason", detail, "remote", o.remote)
-	return unauthorized(detail, remedy)
-}
-
-func (o *opening) byBootToken() (wire.Device, error) {
-	var err error
-	if o.token, err = o.lookup(o.tx, kindBoot, o.request.BootToken); err != nil {
-		return wire.Device{}, err
-	}
-	t, i := o.token, o.id.identity
-	again := "start the machine again from the network"
-	switch {
-	case !t.Used.IsZero():
-		return wire.Device{}, o.refuse("boot-token-reuse:"+t.MAC, "the boot token of "+t.MAC+" was used a second time: somebody may have read it on the network", again)
-	case t.UUID != "" && i.UUID != "" && t.UUID != i.UUID && t.UUID != swapUUID(i.UUID):
-		return wire.Device{}, o.refuse("boot-token-binding:"+t.MAC, "the boot token was made for a machine with another SMBIOS UUID", again)
-	case !slices.Contains(i.MACs, t.MAC) && !slices.Contains(clean(o.request.Identity).MACs, t.MAC):
-		return wire.Device{}, o.refuse("boot-token-binding:"+t.MAC, "the boot token was made for MAC "+t.MAC+", which this machine does not have", again)
-	case t.Address != "" && t.Address != o.remote:
-		return wire.Device{}, o.refuse("boot-token-binding:"+t.MAC, "the boot token was made for address "+t.Address, again+"; the boot environment must keep its DHCP lease")
-	}
-	first, err := o.tx.UseToken(t.Hash, o.Now())
-	if err != nil || !first {
-		return wire.Device{}, cmp.Or(err, error(unauthorized("the boot token was used already", again)))
-	}
-	// The MAC that was booted from comes first, whatever order the OS has.
-	o.request.Identity.MACs = append([]string{t.MAC}, o.request.Identity.MACs...)
-	if o.id, err = identify(o.tx, o.request.Identity); err != nil {
-		return wire.Device{}, err
-	}
-	return o.deviceOrUnknown()
 }
 
 func (o *opening) byMedia() (wire.Device, error) {
@@ -240,7 +209,7 @@ func (o *opening) byDeviceToken() (wire.Device, error) {
 		return d, orMissing(err, "", "the device of this token was deleted", "import the machine again")
 	}
 	if u := o.id.identity.UUID; d.UUID != "" && u != "" && u != d.UUID && u != swapUUID(d.UUID) {
-		return d, o.refuse("device-token:"+d.ID, fmt.Sprintf("the token of %s was used by a machine with another SMBIOS UUID: a copied disk?", d.Name), "deploy the copy anew")
+		return d, o.refuse("critical", "device-token:"+d.ID, fmt.Sprintf("the token of %s was used by a machine with another SMBIOS UUID: a copied disk?", d.Name), "deploy the copy anew")
 	}
 	if kind == kindClient {
 		if _, err := o.tx.RevokeTokens(kindResume, d.ID, o.Now()); err != nil {

@@ -3,7 +3,6 @@ package site
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -42,7 +41,7 @@ func (s *Service) newToken(kind string) (string, error) {
 	if _, err := io.ReadFull(s.Random, b); err != nil {
 		return "", fmt.Errorf("make token: %w", err)
 	}
-	return "by" + kind[:1] + "_" + base64.RawURLEncoding.EncodeToString(b), nil
+	return tokenText(kind, b), nil
 }
 
 // hashToken is what the database keeps. The token has 256 random bits, so a
@@ -59,9 +58,14 @@ func (s *Service) issue(tx *store.Tx, t store.Token, ttl time.Duration) (string,
 	if err != nil {
 		return "", err
 	}
+	return token, s.keep(tx, t, token, ttl)
+}
+
+// keep stores the hash of a token.
+func (s *Service) keep(tx *store.Tx, t store.Token, token string, ttl time.Duration) error {
 	now := s.Now().UTC()
 	t.Hash, t.ID, t.Created, t.Expires = hashToken(token), s.newID(), now, now.Add(ttl)
-	return token, tx.PutToken(t)
+	return tx.PutToken(t)
 }
 
 func unauthorized(detail, remedy string) *wire.Problem {

@@ -23,6 +23,7 @@ type Token struct {
 	Address  string     `json:"address,omitempty"`
 	Launch   string     `json:"launch,omitempty"`
 	Env      string     `json:"env,omitempty"`
+	Nonce    string     `json:"nonce,omitempty"` // hash of what the agent that used it first sent along
 	Created  time.Time  `json:"created"`
 	Expires  time.Time  `json:"-"`
 	Used     time.Time  `json:"-"`
@@ -82,6 +83,19 @@ func (t *Tx) PutToken(tok Token) error {
 func (t *Tx) UseToken(hash string, now time.Time) (bool, error) {
 	n, err := t.exec("token", "UPDATE tokens SET used = ? WHERE hash = ? AND used = 0", millis(now), hash)
 	return n == 1, err
+}
+
+// PutTokenDoc keeps what changed in a stored credential beside its columns: all
+// but Kind, Subject, ID and the times.
+func (t *Tx) PutTokenDoc(tok Token) error {
+	_, err := t.exec("token", "UPDATE tokens SET doc = ? WHERE hash = ?", encode(tok), tok.Hash)
+	return err
+}
+
+// RevokeUnusedTokens ends the credentials of a kind and subject that nobody used
+// yet and says how many.
+func (t *Tx) RevokeUnusedTokens(kind, subject string, now time.Time) (int64, error) {
+	return t.exec("token", "UPDATE tokens SET revoked = ? WHERE kind = ? AND subject = ? AND revoked = 0 AND used = 0", millis(now), kind, subject)
 }
 
 // TouchToken records a use and moves the end of validity.

@@ -31,11 +31,15 @@ type SessionRequest struct {
 	Environment Environment `json:"environment"`
 	LaunchMode  LaunchMode  `json:"launchMode"`
 	BootToken   string      `json:"bootToken,omitempty"`
-	MediaID     string      `json:"mediaId,omitempty"`
-	MediaToken  string      `json:"mediaToken,omitempty"`
-	ResumeToken string      `json:"resumeToken,omitempty"`
-	ClientToken string      `json:"clientToken,omitempty"`
-	Identity    Identity    `json:"identity"`
+	// Nonce is random and secret, made once in a boot and kept in RAM. The agent
+	// that repeats a boot token with it, because the answer was lost, gets the
+	// same session again; any other second use is refused. 32 to 128 characters.
+	Nonce       string   `json:"nonce,omitempty"`
+	MediaID     string   `json:"mediaId,omitempty"`
+	MediaToken  string   `json:"mediaToken,omitempty"`
+	ResumeToken string   `json:"resumeToken,omitempty"`
+	ClientToken string   `json:"clientToken,omitempty"`
+	Identity    Identity `json:"identity"`
 }
 
 // SessionResponse gives the bearer token for everything else. Token values are
