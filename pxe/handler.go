@@ -158,20 +158,29 @@ func (s *Server) identify(r *http.Request, m *Machine) error {
 	return nil
 }
 
+// renderer writes a plan in a loader's own language.
+type renderer func(Machine, script.Plan) ([]byte, error)
+
+// textMisfit is all that is said of a request that is refused.
+const textMisfit = "this request does not fit the machine it comes from"
+
 // serveScript asks the policy and writes the script. A loader runs only what comes with status 200, so every outcome is
 // a script: a failure shows why, waits, asks again and ends at the local disk.
-func (s *Server) serveScript(w http.ResponseWriter, r *http.Request, kind string, m Machine, try int, render func(Machine, script.Plan) ([]byte, error)) {
+func (s *Server) serveScript(w http.ResponseWriter, r *http.Request, kind string, m Machine, try int, render renderer) {
 	start := time.Now()
 	e := Event{Time: s.cfg.Now(), Protocol: "http", Message: kind}
 	s.log.Debug("boot script asked", "path", r.URL.Path, "client", r.RemoteAddr)
+	plan := script.Plan{Kind: script.Local, UEFI: m.Firmware == UEFI, Try: try}
+	if !s.admit(w, r, kind, m, plan, render) {
+		return
+	}
 	err := s.identify(r, &m)
 	e.Machine = m
-	plan := script.Plan{Kind: script.Local, UEFI: m.Firmware == UEFI, Try: try}
 	if err != nil {
 		s.metrics.malformed.WithLabelValues("http").Inc()
 		e.Reason = err.Error()
 		s.record(r.Context(), e)
-		http.Error(w, "this request does not fit the machine it comes from", http.StatusForbidden)
+		http.Error(w, textMisfit, http.StatusForbidden)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 2*decideTimeout)
@@ -199,12 +208,7 @@ func (s *Server) serveScript(w http.ResponseWriter, r *http.Request, kind string
 	if plan.Kind == script.Message {
 		e.Answer = "retry"
 	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.Header().Set("Cache-Control", "no-store")
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body)
-	}
+	writeScript(w, r, body)
 	s.record(r.Context(), e)
 }
 

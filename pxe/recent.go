@@ -15,7 +15,8 @@ const (
 )
 
 // recent remembers what machines told of themselves in DHCP, for the stages that know less: TFTP has only an address,
-// GRUB only a MAC. It is a hint for records and for the policy, never a proof.
+// GRUB only a MAC. It is a hint for records and for the policy, and it is what lets a machine behind a relay have its
+// script (Gate); it proves nothing.
 type recent struct {
 	mu     sync.Mutex
 	now    func() time.Time
@@ -25,6 +26,7 @@ type recent struct {
 
 type sighting struct {
 	m    Machine
+	addr netip.Addr // the last one it told
 	when time.Time
 }
 
@@ -40,30 +42,38 @@ func (r *recent) seen(m Machine) {
 	if len(r.byMAC) >= recentMax || len(r.byAddr) >= recentMax {
 		r.purge(now)
 	}
-	if old, ok := r.byMAC[key]; ok && m.UUID == "" && now.Sub(old.when) < recentAge {
+	old, ok := r.byMAC[key]
+	if ok && m.UUID == "" && now.Sub(old.when) < recentAge {
 		m.UUID = old.m.UUID
 	}
-	r.byMAC[key] = sighting{m, now}
+	addr := old.addr
 	if m.Address.IsValid() {
-		r.byAddr[m.Address] = key
+		if addr != m.Address && r.byAddr[addr] == key {
+			delete(r.byAddr, addr) // one address for each machine
+		}
+		addr = m.Address
+		r.byAddr[addr] = key
 	}
+	r.byMAC[key] = sighting{m, addr, now}
 }
 
-// purge forgets what is old, and everything when that does not help: the table is a convenience.
+// purge makes room: it forgets what is old, and when a flood of invented machines has filled the table, the older half of
+// it and so on. What came last stays: a machine that boots now asks for its script within the minute.
 func (r *recent) purge(now time.Time) {
-	for k, s := range r.byMAC {
-		if now.Sub(s.when) > recentAge {
-			delete(r.byMAC, k)
+	for age := recentAge; ; age /= 2 {
+		for k, s := range r.byMAC {
+			if now.Sub(s.when) >= age {
+				delete(r.byMAC, k)
+			}
 		}
-	}
-	for a, k := range r.byAddr {
-		if _, ok := r.byMAC[k]; !ok {
-			delete(r.byAddr, a)
+		for a, k := range r.byAddr {
+			if _, ok := r.byMAC[k]; !ok {
+				delete(r.byAddr, a)
+			}
 		}
-	}
-	if len(r.byMAC) >= recentMax || len(r.byAddr) >= recentMax {
-		clear(r.byMAC)
-		clear(r.byAddr)
+		if len(r.byMAC) < recentMax && len(r.byAddr) < recentMax || age == 0 {
+			return
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ type Config struct {
 	Delay      time.Duration // proxy mode: wait before answering, so that another PXE server wins (PXE-3)
 
 	Policy  BootPolicy
+	Gate    Gate    // nil: boot scripts are for everybody
 	Journal Journal // nil: events are only logged
 	Loaders Loaders
 	Log     *slog.Logger

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -94,7 +95,7 @@ func (a *API) agentOnly(ctx huma.Context, next func(huma.Context)) {
 		}
 	}
 	if ctx.Operation().Metadata["open"] == true {
-		if !a.sessions.allow(remote(ctx.RemoteAddr())) {
+		if !a.sessions.Allow(remote(ctx.RemoteAddr())) {
 			deny(ctx, &wire.Problem{Title: "Too Many Requests", Status: http.StatusTooManyRequests, Detail: "too many sessions from this address", Remedy: "wait a minute"})
 			return
 		}
@@ -112,4 +113,13 @@ func (a *API) agentOnly(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	next(huma.WithValue(ctx, sessionKey{}, s))
+}
+
+// remote is the caller's address without port and zone.
+func remote(addr string) string {
+	p, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return ""
+	}
+	return p.Addr().Unmap().WithZone("").String()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/bootyard/bootyard/internal/limit"
 	"github.com/bootyard/bootyard/internal/site"
 	"github.com/bootyard/bootyard/internal/wire"
 )
@@ -48,7 +49,7 @@ type API struct {
 	large    chan struct{}
 	streams  chan struct{}
 	uploads  chan struct{}
-	sessions *limiter
+	sessions *limit.Limiter
 }
 
 // New registers all operations.
@@ -57,7 +58,7 @@ func New(o Options) *API {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &API{Options: o, mux: http.NewServeMux(), inFlight: make(chan struct{}, maxInFlight), large: make(chan struct{}, maxLarge),
-		streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads), sessions: newLimiter(5, 60)}
+		streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads), sessions: limit.New(5, 60, nil)}
 	a.admin = a.newAPI("bootyard", true)
 	a.agent = a.newAPI("bootyard agent", false)
 	a.admin.UseMiddleware(a.adminOnly)

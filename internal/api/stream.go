@@ -61,7 +61,7 @@ func (a *API) document(w http.ResponseWriter, r *http.Request, doc any) {
 // login turns a token into the page's cookie. The cookie is the token, so it
 // ends when the token is revoked.
 func (a *API) login(w http.ResponseWriter, r *http.Request) {
-	if !a.sessions.allow(remote(r.RemoteAddr)) {
+	if !a.sessions.Allow(remote(r.RemoteAddr)) {
 		busy(w)
 		return
 	}

@@ -31,19 +31,23 @@ import (
 )
 
 // Run is 'bootyard serve': it returns when ctx ends, or at once with what has
-// to be mended when something cannot start.
-func Run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+// to be mended when something cannot start. changed, which may be nil, brings
+// the configuration when it was read again: pxe.exclude, pxe.networks,
+// pxe.menu_timeout and pxe.kernel_args are taken up, what else differs is named
+// in the log.
+func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, changed <-chan *config.Config) error {
 	a, err := open(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	defer a.close()
-	return a.run(ctx)
+	return a.run(ctx, changed)
 }
 
 type appliance struct {
 	cfg     *config.Config
 	log     *slog.Logger
+	live    *live
 	store   *store.Store
 	library *library.Library
 	site    *site.Service
@@ -59,7 +63,7 @@ type appliance struct {
 }
 
 func open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *appliance, err error) {
-	a := &appliance{cfg: cfg, log: log, waker: newWaker(cfg, log)}
+	a := &appliance{cfg: cfg, log: log, live: newLive(cfg), waker: newWaker(cfg, log)}
 	defer func() {
 		if err != nil {
 			a.close()
@@ -181,10 +185,9 @@ func (a *appliance) openPXE(ctx context.Context) (err error) {
 		Mode: pxe.Mode(a.cfg.DHCP.Mode), Interfaces: a.cfg.DHCP.Interfaces, HTTPPort: a.reach.httpPort,
 		Force: a.cfg.DHCP.Force, RouterAdv: true, Delay: a.cfg.PXE.ResponseDelay,
 		Policy: &policy{
-			site: a.site, files: a.files, reach: a.reach, spki: a.ca.SPKI(), exclude: a.cfg.PXE.Exclude,
-			timeout: a.cfg.PXE.MenuTimeout, recent: a.files.recent, kernelArgs: a.cfg.PXE.KernelArgs,
+			site: a.site, files: a.files, reach: a.reach, spki: a.ca.SPKI(), live: a.live, recent: a.files.recent,
 		},
-		Journal: a.journal, Loaders: catalog, Log: a.log, Now: time.Now,
+		Gate: newGate(a.reach.networks, a.live), Journal: a.journal, Loaders: catalog, Log: a.log, Now: time.Now,
 	}
 	if a.cfg.DHCP.Mode == config.DHCPServer {
 		if c.Pools, err = a.reach.pools(a.cfg.DHCP); err != nil {
@@ -220,7 +223,7 @@ func (a *appliance) close() {
 	}
 }
 
-func (a *appliance) run(ctx context.Context) error {
+func (a *appliance) run(ctx context.Context, changed <-chan *config.Config) error {
 	management := api.New(api.Options{Site: a.site, Log: a.log, Verify: a.verify, Staging: a.dir("uploads")})
 	page, err := console.New(viewer{a.site}, a.log, time.Now)
 	if err != nil {
@@ -235,11 +238,16 @@ func (a *appliance) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Boot records are written until the last who makes one has stopped.
+	recorded := a.journal.start(ctx)
+	defer recorded()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.serve(ctx, l.http, a.bootHandler()) })
-	g.Go(func() error { return a.serve(ctx, secure, a.mount(management.HTTPS(), page)) })
-	g.Go(func() error { return a.serve(ctx, l.socket, a.mount(management.Socket(), http.NotFoundHandler())) })
-	g.Go(func() error { return a.journal.run(ctx) })
+	g.Go(func() error { return a.serve(ctx, secure, ending(ctx, a.mount(management.HTTPS(), page))) })
+	g.Go(func() error {
+		return a.serve(ctx, l.socket, ending(ctx, a.mount(management.Socket(), http.NotFoundHandler())))
+	})
+	g.Go(func() error { return a.reload(ctx, changed) })
 	g.Go(func() error { return a.waker.queue.Run(ctx) })
 	g.Go(func() error { return a.wakeLoop(ctx) })
 	g.Go(func() error { return a.collector().run(ctx) })

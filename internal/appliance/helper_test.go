@@ -121,7 +121,7 @@ func (b *bench) deploy(purpose wire.Purpose) (wire.Deployment, wire.BootImage) {
 }
 
 func (b *bench) policy() *policy {
-	return &policy{site: b.site, files: b.files, reach: b.reach, spki: b.ca.SPKI(), timeout: b.cfg.PXE.MenuTimeout, recent: b.files.recent}
+	return &policy{site: b.site, files: b.files, reach: b.reach, spki: b.ca.SPKI(), live: b.live, recent: b.files.recent}
 }
 
 func machine(stage pxe.Stage) pxe.Machine {

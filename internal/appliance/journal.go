@@ -95,21 +95,37 @@ func answer(e pxe.Event) string {
 	return e.Answer
 }
 
-// run writes until ctx ends and then empties the queue.
-func (j *journal) run(ctx context.Context) error {
-	for {
+// start writes in the background until the function it returns is called, which
+// waits until everything that was recorded before is written. ctx ends nothing:
+// the last answers are given while the appliance stops.
+func (j *journal) start(ctx context.Context) (stop func()) {
+	ctx = context.WithoutCancel(ctx)
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case sign := <-j.queue:
+				j.write(ctx, sign)
+			case <-end:
+				j.drain(ctx)
+				return
+			}
+		}
+	}()
+	return sync.OnceFunc(func() { close(end); <-ended })
+}
+
+// drain writes what is in the queue, for a while: a stop must not hang on a disk.
+func (j *journal) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, shutdownTime)
+	defer cancel()
+	for ctx.Err() == nil {
 		select {
 		case sign := <-j.queue:
-			j.write(context.WithoutCancel(ctx), sign)
-		case <-ctx.Done():
-			for {
-				select {
-				case sign := <-j.queue:
-					j.write(context.WithoutCancel(ctx), sign)
-				default:
-					return ctx.Err()
-				}
-			}
+			j.write(ctx, sign)
+		default:
+			return
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -158,6 +159,23 @@ func (a *appliance) serve(ctx context.Context, ln net.Listener, handler http.Han
 		err = errors.Join(<-stopped, ctx.Err())
 	}
 	return err
+}
+
+// endless are the routes whose answer goes on until somebody goes away. They
+// would keep a stop waiting for as long as it may.
+var endless = []string{"/events", "/api/v1/stream"}
+
+// ending ends them with ctx. All other requests are let finish.
+func ending(ctx context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains(endless, r.URL.Path) {
+			until, cancel := context.WithCancel(r.Context())
+			defer cancel()
+			defer context.AfterFunc(ctx, cancel)()
+			r = r.WithContext(until)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // recovered keeps one request's panic from ending the service.

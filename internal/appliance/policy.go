@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/bootyard/bootyard/internal/site"
 	"github.com/bootyard/bootyard/internal/wire"
@@ -17,15 +16,12 @@ import (
 // policy answers pxe by asking the site, and adds what only the appliance
 // knows: signed URLs, kernel arguments and the boot token.
 type policy struct {
-	site    *site.Service
-	files   *bootFiles
-	reach   *reach
-	spki    string
-	exclude []string
-	timeout time.Duration // of the boot menu
-	recent  *recent
-	// kernelArgs are the operator's own.
-	kernelArgs string
+	site   *site.Service
+	files  *bootFiles
+	reach  *reach
+	spki   string
+	live   *live
+	recent *recent
 }
 
 // ruleExcluded is that of machines that get no answer of any kind.
@@ -33,7 +29,8 @@ const ruleExcluded = "PXE-4"
 
 // Decide implements pxe.BootPolicy.
 func (p *policy) Decide(ctx context.Context, m pxe.Machine) (pxe.Decision, error) {
-	if slices.ContainsFunc(p.exclude, func(x string) bool { return sameMAC(x, m.MAC) }) {
+	settings := p.live.now()
+	if slices.ContainsFunc(settings.exclude, func(x string) bool { return sameMAC(x, m.MAC) }) {
 		return pxe.Decision{Action: pxe.Ignore, Silent: true, Rule: ruleExcluded, Reason: "the MAC is on the exclusion list"}, nil
 	}
 	d, err := p.site.Decide(ctx, site.Asker{
@@ -43,7 +40,7 @@ func (p *policy) Decide(ctx context.Context, m pxe.Machine) (pxe.Decision, error
 		return pxe.Decision{}, fmt.Errorf("decide: %w", err)
 	}
 	p.recent.put(m.MAC.String(), d)
-	out := pxe.Decision{Action: action(d.Action), Reason: d.Reason, Rule: d.Rule, Timeout: p.timeout}
+	out := pxe.Decision{Action: action(d.Action), Reason: d.Reason, Rule: d.Rule, Timeout: settings.timeout}
 	out.Silent = d.Rule == ruleExcluded
 	if m.Stage != pxe.StageScript {
 		return out, nil
@@ -90,8 +87,8 @@ func (p *policy) bootEnvironment(ctx context.Context, m pxe.Machine, d wire.Deci
 	if boot != "" {
 		args = append(args, wire.ArgBoot+"="+boot)
 	}
-	if p.kernelArgs != "" {
-		args = append(args, p.kernelArgs)
+	if own := p.live.now().kernelArgs; own != "" {
+		args = append(args, own)
 	}
 	if m.Choice != "" {
 		args = append(args, wire.ArgPick+"="+m.Choice)

@@ -38,7 +38,8 @@ func TestRequiredDeploymentGetsItsFilesAtTheScriptOnly(t *testing.T) {
 	b := newBench(t)
 	_, image := b.deploy(wire.Required)
 	p := b.policy()
-	p.kernelArgs = "iommu=off"
+	b.cfg.PXE.KernelArgs = "iommu=off"
+	b.live.set(b.cfg)
 	d := b.decide(p, machine(pxe.StageDiscover))
 	require.Equal(t, pxe.BootEnvironment, d.Action)
 	require.Empty(t, d.Args, "the firmware's broadcast is answered without a secret")
@@ -90,10 +91,13 @@ func TestExcludedMachineGetsNothing(t *testing.T) {
 	b := newBench(t)
 	b.deploy(wire.Required)
 	p := b.policy()
-	p.exclude = []string{strings.ToUpper(strings.ReplaceAll(testMAC, ":", "-"))}
+	b.cfg.PXE.Exclude = []string{strings.ToUpper(strings.ReplaceAll(testMAC, ":", "-"))}
+	b.live.set(b.cfg)
 	d := b.decide(p, machine(pxe.StageDiscover))
 	require.Equal(t, pxe.Ignore, d.Action)
 	require.True(t, d.Silent)
+	b.cfg.PXE.Exclude = nil
+	b.live.set(b.cfg)
 
 	// PXE-2: the site's own list works without a restart.
 	require.NoError(t, b.site.IgnoreID(t.Context(), store.Ignored{Kind: "excluded", Value: testMAC}))

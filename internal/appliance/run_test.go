@@ -25,7 +25,7 @@ func start(t *testing.T, cfg *config.Config) (stop func() error, out *output) {
 	out = &output{}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- Run(ctx, cfg, slog.New(slog.NewTextHandler(out, nil))) }()
+	go func() { done <- Run(ctx, cfg, slog.New(slog.NewTextHandler(out, nil)), nil) }()
 	ended := false
 	stop = func() error {
 		if ended {
@@ -115,18 +115,18 @@ func TestSecondApplianceIsRefused(t *testing.T) {
 	_, _ = start(t, cfg)
 	same := *cfg
 	same.Socket += "2"
-	err := Run(t.Context(), &same, slog.New(slog.DiscardHandler))
+	err := Run(t.Context(), &same, slog.New(slog.DiscardHandler), nil)
 	require.ErrorContains(t, err, "another appliance uses data_dir")
 
 	other := *testConfig(t)
 	other.Socket = cfg.Socket
-	err = Run(t.Context(), &other, slog.New(slog.DiscardHandler))
+	err = Run(t.Context(), &other, slog.New(slog.DiscardHandler), nil)
 	require.ErrorContains(t, err, "another appliance answers at")
 
 	port := *testConfig(t)
 	port.HTTP.Listen = cfg.HTTP.Listen
 	out := &output{}
-	err = Run(t.Context(), &port, slog.New(slog.NewTextHandler(out, nil)))
+	err = Run(t.Context(), &port, slog.New(slog.NewTextHandler(out, nil)), nil)
 	require.ErrorContains(t, err, "http.listen")
 	require.ErrorContains(t, err, "choose another")
 	require.NotContains(t, out.String(), "appliance is up")
@@ -153,7 +153,7 @@ func TestStartSaysWhatToMend(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := testConfig(t)
 			tc.change(cfg)
-			require.ErrorContains(t, Run(t.Context(), cfg, slog.New(slog.DiscardHandler)), tc.want)
+			require.ErrorContains(t, Run(t.Context(), cfg, slog.New(slog.DiscardHandler), nil), tc.want)
 		})
 	}
 }

@@ -7,10 +7,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -265,9 +263,4 @@ func parseDisks(text string) ([]lab.Disk, error) {
 
 func (env *environment) logger(level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(env.err, &slog.HandlerOptions{Level: level}))
-}
-
-// SignalContext ends on the signals that ask a program to stop.
-func SignalContext() (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 }

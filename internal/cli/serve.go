@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/bootyard/bootyard/internal/appliance"
 	"github.com/bootyard/bootyard/internal/config"
@@ -19,7 +22,10 @@ func newServeCommand(env *environment) *cobra.Command {
 		Long: `Run the appliance until it is interrupted: DHCP, TFTP, HTTP, the API and the live
 page, as the configuration says. The log goes to standard error. Needs root for
 DHCP and TFTP. 'bootyard config check' says what a configuration does to the
-network before you start it.`,
+network before you start it.
+
+SIGHUP has the file read again: pxe.exclude, pxe.networks, pxe.menu_timeout and
+pxe.kernel_args are taken up at once, everything else needs a restart.`,
 		Example: "  bootyard serve --config /etc/bootyard/bootyard.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "text" && format != "json" {
@@ -37,13 +43,43 @@ network before you start it.`,
 			if format == "json" {
 				handler = slog.NewJSONHandler(env.err, &slog.HandlerOptions{Level: level})
 			}
-			return appliance.Run(cmd.Context(), cfg, slog.New(handler))
+			log := slog.New(handler)
+			return appliance.Run(cmd.Context(), cfg, log, env.reread(cmd.Context(), file, log))
 		},
 	}
 	c.Flags().StringVar(&file, "config", "/etc/bootyard/bootyard.yaml", "configuration file")
 	c.Flags().StringVar(&format, "log-format", "text", "text or json")
 	c.Flags().BoolVar(&verbose, "verbose", false, "log every packet")
 	return c
+}
+
+// reread reads the file again at every SIGHUP. One with a mistake changes nothing.
+// At a terminal the signal means that the terminal is gone, and stops.
+func (env *environment) reread(ctx context.Context, file string, log *slog.Logger) <-chan *config.Config {
+	if f, ok := env.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	asked, changed := hangups(ctx), make(chan *config.Config)
+	go func() {
+		for {
+			select {
+			case <-asked:
+			case <-ctx.Done():
+				return
+			}
+			cfg, err := config.Load(file)
+			if err != nil {
+				log.Error("configuration not read again; the one in use stays", "err", err)
+				continue
+			}
+			select {
+			case changed <- cfg:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return changed
 }
 
 func newConfigCommand(env *environment) *cobra.Command {

@@ -83,6 +83,7 @@ type PXE struct {
 	UnknownComputers *bool         `yaml:"unknown_computers"` // applied at every start when given; else 'bootyard settings' decides, at first false
 	ResponseDelay    time.Duration `yaml:"response_delay"`    // default 0
 	Exclude          []string      `yaml:"exclude"`           // MACs that never get an answer (PXE-4)
+	Networks         []string      `yaml:"networks"`          // more networks whose machines are given boot scripts; default those of the interfaces
 	MenuTimeout      time.Duration `yaml:"menu_timeout"`      // default 30s; then the local disk (PXE-20)
 	KernelArgs       string        `yaml:"kernel_args"`       // added to the boot environment's command line; default none
 	FinalBoot        string        `yaml:"final_boot"`        // disk or network: boot order after a deployment; applied at every start when given, at first disk
@@ -217,6 +218,9 @@ func (c *Config) check() error {
 			bad("pxe.exclude", "%q is not a MAC like 01:23:45:67:89:ab", m)
 		}
 	}
+	if _, err := c.PXE.Served(); err != nil {
+		bad("pxe.networks", "%v", err)
+	}
 	if !kernelArgs.MatchString(c.PXE.KernelArgs) {
 		bad("pxe.kernel_args", "%q holds something else than letters, digits, blanks and . _ - / ~ %% ? = : + , @ [ ]", c.PXE.KernelArgs)
 	}
@@ -240,6 +244,19 @@ func (c *Config) check() error {
 		bad("wake", "delay, pause and offset must not be negative")
 	}
 	return errors.Join(errs...)
+}
+
+// Served are the networks of Networks.
+func (p PXE) Served() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, text := range p.Networks {
+		n, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a network like 10.20.0.0/16", text)
+		}
+		out = append(out, n.Masked())
+	}
+	return out, nil
 }
 
 func checkAddr(bad func(string, string, ...any), key, value string) {

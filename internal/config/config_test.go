@@ -43,6 +43,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"range order":        {"dhcp:\n  range: 10.0.0.9-10.0.0.1", "ends before"},
 		"range form":         {"dhcp:\n  range: 10.0.0.9", "FIRST-LAST"},
 		"router":             {"dhcp:\n  router: fe80::1", "dhcp.router"},
+		"networks":           {"pxe:\n  networks: [10.0.0.0/40]", "pxe.networks"},
 		"exclude":            {"pxe:\n  exclude: [nope]", "pxe.exclude"},
 		"data dir":           {"data_dir: here", "data_dir"},
 		"url":                {"http:\n  url: 10.0.0.1", "http.url"},
