@@ -4,6 +4,16 @@ package step
 // any other type.
 func settingsStep(kind string) Step {
 	switch kind {
+	case "ApplyNetworkSettingsAction":
+		return ApplyNetworkSettings{}
+	case "ApplyWindowsSettingsAction":
+		return ApplyWindowsSettings{}
+	case "CaptureNetworkSettingsAction":
+		return CaptureNetworkSettings{}
+	case "CaptureWindowsSettingsAction":
+		return CaptureWindowsSettings{}
+	case "ConnectNetworkFolderAction":
+		return ConnectFolder{}
 	case "PrestartCheckAction":
 		return CheckReadiness{}
 	}

@@ -9,6 +9,7 @@ import (
 func Capabilities(environment wire.Environment, version string) machine.Capabilities {
 	local := Linux{Environment: environment}
 	return machine.Capabilities{
+		Folders:   Folders{},
 		Readiness: &Readiness{Linux: local, ClientVersion: dotted(version), Free: FreeOn},
 	}
 }

@@ -8,6 +8,7 @@ import (
 // Capabilities are what the machine can do besides writing disks.
 func Capabilities(environment wire.Environment, version string) machine.Capabilities {
 	return machine.Capabilities{
+		Folders:   Folders{},
 		Readiness: readiness{environment: environment, version: dotted(version)},
 	}
 }
