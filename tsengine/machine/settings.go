@@ -10,6 +10,9 @@ type OSSettings interface {
 	ApplySystem(ctx context.Context, request SystemRequest) (notes []string, err error)
 	// ApplyNetwork replaces the network settings that it wrote before. Repeating it is safe.
 	ApplyNetwork(ctx context.Context, request NetworkRequest) (notes []string, err error)
+	// ExpandAnswers replaces the variables in the answer file of the target, but for fields that hold numbers (TS-92). A
+	// system without an answer file is left alone.
+	ExpandAnswers(ctx context.Context, target Volume, expand func(string) string) error
 }
 
 // SettingsCapture reads the settings of the system that runs now.

@@ -39,6 +39,11 @@ func (SetupOS) Run(ctx context.Context, c *Context) Outcome {
 	if id := strings.TrimSpace(c.Input("_SMSClientPackageID")); id != "" {
 		request.ClientPackageID = id
 	}
+	if c.Machine.Settings != nil {
+		if err := c.Machine.Settings.ExpandAnswers(ctx, *system, c.Variables.Expand); err != nil {
+			return Failure(CodeFailed, err)
+		}
+	}
 	c.Log(smstslog.Info, "Installing the agent into the operating system on "+system.Letter)
 	if err := c.Machine.OSSetup.Setup(ctx, request, c.Progress); err != nil {
 		return Failure(CodeFailed, err)

@@ -8,8 +8,12 @@ import (
 // Capabilities are what the machine can do besides writing disks.
 func Capabilities(environment wire.Environment, version string) machine.Capabilities {
 	local := Linux{Environment: environment}
-	return machine.Capabilities{
+	c := machine.Capabilities{
 		Folders:   Folders{},
 		Readiness: &Readiness{Linux: local, ClientVersion: dotted(version), Free: FreeOn},
 	}
+	if environment == wire.FullOS {
+		c.Capture = Capture{Linux: local}
+	}
+	return c
 }

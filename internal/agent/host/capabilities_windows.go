@@ -7,8 +7,12 @@ import (
 
 // Capabilities are what the machine can do besides writing disks.
 func Capabilities(environment wire.Environment, version string) machine.Capabilities {
-	return machine.Capabilities{
+	c := machine.Capabilities{
 		Folders:   Folders{},
 		Readiness: readiness{environment: environment, version: dotted(version)},
 	}
+	if environment == wire.FullOS {
+		c.Capture = WindowsCapture{Registry: localMachine{}, MACs: cardAddresses}
+	}
+	return c
 }
