@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -143,19 +145,25 @@ func runHelper(text string) error {
 		}
 	}()
 	go func() {
-		for ctx.Err() == nil {
+		// The server says nothing when it has begun to serve an interface: ask until ctx ends; who reads our lines has a deadline.
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		ready := false
+		for {
 			h := s.Health()
-			if err, ok := h["eth0"]; ok && err == nil && len(h) == 1+len(cfg.Extra) {
+			if err, ok := h["eth0"]; ok && err == nil && len(h) == 1+len(cfg.Extra) && !ready {
+				ready = true
 				fmt.Println("HELPER ready")
-				for n := range h {
-					for s.Health()[n] != nil && ctx.Err() == nil {
-						time.Sleep(20 * time.Millisecond)
-					}
-				}
+			}
+			if ready && !slices.ContainsFunc(slices.Collect(maps.Values(h)), func(err error) bool { return err != nil }) {
 				fmt.Println("HELPER all served")
 				return
 			}
-			time.Sleep(20 * time.Millisecond)
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
 		}
 	}()
 	return s.Run(ctx)

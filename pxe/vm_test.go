@@ -1,6 +1,7 @@
 package pxe_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -134,8 +135,11 @@ func (s *segment) boot(firmware string, extra ...string) *vm {
 
 // qemuSlot takes one of the slots that everybody on this host shares, so that no more machines run than it has cores.
 func qemuSlot(t *testing.T) (release func()) {
-	limit := time.Now().Add(20 * time.Minute)
-	for time.Now().Before(limit) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond) // other processes hold the slots: there is nothing to wait on
+	defer tick.Stop()
+	for {
 		for n := 1; n <= 2; n++ {
 			f, err := os.OpenFile(fmt.Sprintf("%s/qemu-slot-%d.lock", os.TempDir(), n), os.O_CREATE|os.O_RDWR, 0o666)
 			require.NoError(t, err)
@@ -144,10 +148,12 @@ func qemuSlot(t *testing.T) (release func()) {
 			}
 			_ = f.Close()
 		}
-		time.Sleep(200 * time.Millisecond) // other processes hold the slots: there is nothing to wait on
+		select {
+		case <-ctx.Done():
+			t.Fatal("no QEMU slot became free")
+		case <-tick.C:
+		}
 	}
-	t.Fatal("no QEMU slot became free")
-	return nil
 }
 
 func printable(b []byte) string {
@@ -194,10 +200,21 @@ func (v *vm) press(keys ...string) {
 	c, err := net.Dial("unix", v.monitor)
 	require.NoError(v.t, err)
 	defer c.Close()
+	require.NoError(v.t, c.SetDeadline(time.Now().Add(30*time.Second+time.Duration(len(keys))*time.Second)))
+	monitor := bufio.NewReader(c)
+	prompt := func() {
+		v.t.Helper()
+		_, err := monitor.ReadString(')') // "(qemu)": the monitor has done what it was told
+		require.NoError(v.t, err)
+	}
+	prompt()
+	pace := time.NewTicker(300 * time.Millisecond) // a person's typing: firmware looks at the keyboard that often
+	defer pace.Stop()
 	for _, k := range keys {
 		_, err := fmt.Fprintf(c, "sendkey %s\n", k)
 		require.NoError(v.t, err)
-		time.Sleep(300 * time.Millisecond) // firmware polls the keyboard
+		prompt()
+		<-pace.C
 	}
 }
 

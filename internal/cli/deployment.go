@@ -50,7 +50,7 @@ func printDeployment(env *environment, d wire.Deployment) error {
 		row(w, "available", moment(d.Available))
 		row(w, "expires", moment(d.Expire))
 		for _, a := range d.Assignments {
-			row(w, "assignment", strings.TrimSpace(string(a.Kind)+" "+moment(a.Start)))
+			row(w, "assignment", assignmentText(a))
 		}
 		row(w, "created", when(&d.Created))
 	})
@@ -69,7 +69,7 @@ func moment(m *wire.Moment) string {
 func newDeploymentCreateCommand(env *environment) *cobra.Command {
 	in := wire.DeploymentCreate{}
 	var purpose, availability, option, rerun, available, expire string
-	var at []string
+	var at, recur []string
 	var asap bool
 	c := &cobra.Command{
 		Use:   "create SEQUENCE COLLECTION",
@@ -81,9 +81,20 @@ repeated with --yes (exit code 3).
 
 Times are YYYY-MM-DDTHH:MM, read on each device's own clock, or with a trailing Z
 the same instant everywhere (SCH-4). The boot environment looks at no schedule
-(SCH-1).`,
+(SCH-1).
+
+--recur makes clients run it again and again, subject to --rerun (SCH-9), and may
+be repeated and combined with --deadline. It is a kind and its fields:
+
+  interval,start=TIME,days=0-31,hours=0-23,minutes=0-59
+  weekly,start=TIME,weekday=Sunday,every=1-4
+  monthlyByDate,start=TIME,day=1-31|last,every=1-12
+  monthlyByWeekday,start=TIME,week=first|second|third|fourth|last,weekday=Sunday,every=1-12,offset=0-31
+  logOn
+  logOff`,
 		Example: `  bootyard deployment create BYD00003 "Room 12" --available-to MediaAndPxe
-  bootyard deployment create Updates "Room 12" --purpose Required --deadline 2027-03-01T02:00 --wake`,
+  bootyard deployment create Updates "Room 12" --purpose Required --deadline 2027-03-01T02:00 --wake
+  bootyard deployment create Updates "Room 12" --purpose Required --recur weekly,start=2027-03-01T02:00,weekday=Sunday,every=2`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.TaskSequence, in.Collection = args[0], args[1]
@@ -96,7 +107,7 @@ the same instant everywhere (SCH-4). The boot environment looks at no schedule
 			if in.Expire, err = parseMoment(expire); err != nil {
 				return usageError{err}
 			}
-			if in.Assignments, err = assignments(asap, at); err != nil {
+			if in.Assignments, err = assignments(asap, at, recur); err != nil {
 				return usageError{err}
 			}
 			made, err := post[wire.DeploymentResult](cmd.Context(), env, "/deployments", in)
@@ -119,6 +130,8 @@ the same instant everywhere (SCH-4). The boot environment looks at no schedule
 	f.StringVar(&available, "available", "", "time from which clients may run it")
 	f.StringVar(&expire, "expire", "", "time from which clients may not start it")
 	f.StringSliceVar(&at, "deadline", nil, "time at which clients must run it, repeatable")
+	f.StringArrayVar(&recur, "recur", nil, "recurring time at which clients must run it, repeatable: see above")
+	_ = c.RegisterFlagCompletionFunc("recur", completeRecurrence) // fails for flags that are not there
 	f.BoolVar(&asap, "asap", false, "clients run it as soon as they know of it")
 	f.BoolVar(&in.WakeUp, "wake", false, "wake members at the deadline (Required only)")
 	f.BoolVar(&in.InstallOutsideWindow, "outside-window", false, "may run outside maintenance windows")
@@ -249,7 +262,7 @@ func parseMoment(s string) (*wire.Moment, error) {
 	return nil, fmt.Errorf("%q is not a time like 2026-03-01T02:00 (device-local) or 2026-03-01T02:00Z", s)
 }
 
-func assignments(asap bool, at []string) ([]wire.Assignment, error) {
+func assignments(asap bool, at, recur []string) ([]wire.Assignment, error) {
 	var out []wire.Assignment
 	if asap {
 		out = append(out, wire.Assignment{Kind: wire.ASAP})
@@ -260,6 +273,13 @@ func assignments(asap bool, at []string) ([]wire.Assignment, error) {
 			return nil, err
 		}
 		out = append(out, wire.Assignment{Kind: wire.Once, Start: m})
+	}
+	for _, s := range recur {
+		a, err := parseRecurrence(s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
 	}
 	return out, nil
 }
