@@ -63,6 +63,7 @@ func runToBeKilled(dir string) error {
 	if err != nil {
 		return err
 	}
+	fmt.Println("ready")
 	r, err := e.Run(context.Background())
 	if err == nil && r.Outcome != tsengine.Succeeded {
 		err = fmt.Errorf("%+v", r)
@@ -70,38 +71,60 @@ func runToBeKilled(dir string) error {
 	return err
 }
 
-// TS-112a with a real kernel: the agent is killed by SIGKILL at random moments; every line is there once, or its step
-// was reported as interrupted; never twice.
-func TestAgentKilledAtRandom(t *testing.T) {
-	dir := t.TempDir()
-	kills := 0
-	for attempt := 0; ; attempt++ {
-		require.Less(t, attempt, 400)
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), killFolder+"="+dir)
-		var stderr strings.Builder
-		cmd.Stderr = &stderr
-		require.NoError(t, cmd.Start())
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		wait := time.Duration(rand.IntN(150)) * time.Millisecond
-		if kills >= 60 {
-			wait = time.Minute
-		}
-		var err error
-		select {
-		case err = <-ended:
-		case <-time.After(wait):
-			kills++
-			_ = cmd.Process.Kill()
-			err = <-ended
-			if err != nil {
-				continue
+// TS-112a with a real kernel: agents are killed by SIGKILL 200 times at random moments, in as many runs as that takes;
+// every line is there once, or its step was reported as interrupted; never twice.
+func TestTS112aAgentKilledAtRandom(t *testing.T) {
+	const wanted = 200
+	kills, interrupted, runs := 0, 0, 0
+	for ; kills < wanted; runs++ {
+		dir := t.TempDir()
+		for ended := false; !ended; {
+			wait := time.Minute
+			if kills < wanted {
+				wait = time.Duration(rand.Int64N(int64(40 * time.Millisecond)))
+			}
+			if ended = liveFor(t, dir, wait); !ended {
+				kills++
 			}
 		}
-		require.NoError(t, err, stderr.String())
-		break
+		interrupted += checkLines(t, dir)
 	}
+	require.Equal(t, wanted, kills)
+	t.Logf("%d kills, %d runs, %d of %d steps interrupted", kills, runs, interrupted, runs*killedLines)
+}
+
+// liveFor runs an agent and kills it some time after its engine began; it says whether the agent came to the end of its
+// sequence before.
+func liveFor(t *testing.T, dir string, wait time.Duration) bool {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), killFolder+"="+dir)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	ready, out, err := os.Pipe()
+	require.NoError(t, err)
+	defer ready.Close()
+	cmd.Stdout = out
+	err = cmd.Start()
+	out.Close()
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	_, err = ready.Read(make([]byte, 1)) // the end of the file when it did not come so far
+	require.NoError(t, err, "the engine did not begin")
+	select {
+	case err := <-ended:
+		require.NoError(t, err, stderr.String())
+		return true
+	case <-time.After(wait):
+		_ = cmd.Process.Kill()
+		return <-ended == nil
+	}
+}
+
+// checkLines counts what the steps wrote and what was reported as interrupted, and returns how many of those there are.
+func checkLines(t *testing.T, dir string) int {
+	t.Helper()
 	count := map[string]int{}
 	for _, name := range []string{"lines", "interrupted"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
@@ -119,5 +142,5 @@ func TestAgentKilledAtRandom(t *testing.T) {
 		require.True(t, count["lines "+line] == 1 || count["interrupted "+line] > 0, "%s is missing", line)
 		interrupted += min(1, count["interrupted "+line])
 	}
-	t.Logf("%d kills, %d of %d steps interrupted", kills, interrupted, killedLines)
+	return interrupted
 }
