@@ -43,15 +43,19 @@ func (s fileStore) Save(_ context.Context, c tsengine.Checkpoint) error {
 
 // nodes10000 is what issue 3 measures: groups, skipped nodes and Set Variable steps.
 func nodes10000(b testing.TB) *sequence.Sequence {
+	s := parse(b, text10000())
+	require.Len(b, s.All(), 10000)
+	return s
+}
+
+func text10000() string {
 	var body strings.Builder
 	for i := range 2500 {
 		fmt.Fprintf(&body, `<group name="g%d">%s</group><group name="s%d">%s</group>`, i,
 			setVariable(fmt.Sprintf("V%d", i%50), "value %_SMSTSPackageID%")+command("skipped", "x", `disable="true"`),
 			i, variableCondition("Gone", "equals", "1"))
 	}
-	s := parse(b, body.String())
-	require.Len(b, s.All(), 10000)
-	return s
+	return body.String()
 }
 
 func Benchmark10000Nodes(b *testing.B) {

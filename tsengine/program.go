@@ -32,7 +32,7 @@ type instruction struct {
 
 // compile refuses a child that is not there, unless absent says that the run knows what to do about it.
 func compile(s *sequence.Sequence, children map[string]*sequence.Sequence, absent bool) (*program, error) {
-	p := &program{}
+	p := &program{code: make([]instruction, 0, len(s.All()))}
 	sum := sha256.New()
 	c := compiler{program: p, children: children, absent: absent, write: func(b []byte) { sum.Write(b) }}
 	c.write(s.Export())

@@ -11,6 +11,7 @@ import (
 // version is MDT's (3.0x), which has it.
 func (s *Sequence) Export() []byte {
 	var b bytes.Buffer
+	b.Grow(s.size + 64) // about what it had; growing step by step takes several times as much memory
 	if strings.HasPrefix(s.Version, "3.0") {
 		b.WriteString("<?xml version=\"1.0\"?>\n")
 	}
