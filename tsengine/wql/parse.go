@@ -210,11 +210,12 @@ func (p *parser) not() (node, error) {
 }
 
 func (p *parser) primary() (node, error) {
+	at := p.peek()
 	if !p.accept("(") {
 		return p.comparison()
 	}
 	if p.depth++; p.depth > maxDepth {
-		return nil, p.wrong("more than %d parentheses inside each other", maxDepth)
+		return nil, &Error{at.column, fmt.Sprintf("more than %d parentheses inside each other", maxDepth)}
 	}
 	n, err := p.or()
 	if err != nil {
