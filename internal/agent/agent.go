@@ -18,6 +18,7 @@ import (
 	"github.com/bootyard/bootyard/internal/agent/link"
 	"github.com/bootyard/bootyard/internal/atomicfile"
 	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/tsengine/fact"
 	"github.com/bootyard/bootyard/tsengine/machine"
 )
 
@@ -45,7 +46,9 @@ type Config struct {
 	Transport http.RoundTripper // nil: the pinned one
 	Commands  machine.Commands  // nil: the engine's own
 	// Local is what the machine can do besides what Target can.
-	Local   machine.Capabilities
+	Local machine.Capabilities
+	// Facts gathers the fact sheet at the start of a run; nil: expressions that need Windows are false with a warning.
+	Facts   func() *fact.Sheet
 	Backoff link.Backoff    // zero: one second to half a minute, for an hour
 	Retry   client.Retry    // of downloads; zero: DOP-19
 	Users   func() []string // who is signed in; nil: nobody
@@ -98,7 +101,7 @@ func New(c Config) (*Agent, error) {
 	}
 	a.session = &session{client: line, request: a.sessionRequest, opened: a.sessionOpened}
 	a.kit = &kit{environment: wire.FullOS, line: a.session, client: line, http: &http.Client{Transport: transport}, machine: c.Machine,
-		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, local: c.Local, retry: c.Retry}
+		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, local: c.Local, facts: c.Facts, retry: c.Retry}
 	return a, nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/bootyard/bootyard/internal/atomicfile"
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine"
+	"github.com/bootyard/bootyard/tsengine/fact"
 	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
@@ -60,6 +61,7 @@ type kit struct {
 	target      Target // nil: none
 	commands    machine.Commands
 	local       machine.Capabilities
+	facts       func() *fact.Sheet // nil: none
 	retry       client.Retry
 }
 
@@ -175,9 +177,10 @@ func (j *job) engine(ctx context.Context) (*tsengine.Engine, error) {
 	capabilities.Readiness, capabilities.Folders, capabilities.Capture = j.local.Readiness, j.local.Folders, j.local.Capture
 	capabilities.Preparation, capabilities.Programs = j.local.Preparation, j.local.Programs
 	capabilities.Content = j.content()
+	sheet := j.factSheet()
 	engine, err := tsengine.New(tsengine.Config{
 		Sequence: s, Children: children, Environment: engineEnvironment(j.environment), Variables: variables,
-		Identity: j.identity(), Hardware: hardware(identity), Machine: capabilities,
+		Identity: j.identity(), Hardware: hardware(identity, sheet), Machine: capabilities, Facts: answers(sheet),
 		Checkpoint: j.from, Store: j.checkpoints(), Sealer: sealer,
 		Reporter: newReporter(j.outbox, j.console), Log: j.log, Logger: j.kit.log, Now: j.clock.Now,
 	})
@@ -235,21 +238,6 @@ func (j *job) identity() tsengine.Identity {
 		LaunchMode: string(j.run.LaunchMode), MediaType: media, MachineName: j.run.ComputerName, ClientGUID: j.device, SiteCode: j.site,
 		ManagementPoint: j.client.Base(), MDataPath: j.dataDir(), DownloadOnDemand: j.run.Option == wire.AsNeeded,
 	}
-}
-
-func hardware(id wire.Identity) tsengine.Hardware {
-	hw := tsengine.Hardware{UEFI: id.Firmware == wire.UEFI, SecureBoot: "NA", Make: id.Manufacturer, Model: id.Model, SerialNumber: id.Serial,
-		AssetTag: id.AssetTag, UUID: id.UUID, MACAddresses: id.MACs}
-	for _, address := range id.Addresses {
-		bare, _, _ := strings.Cut(address, "/")
-		hw.IPAddresses = append(hw.IPAddresses, bare)
-	}
-	if hw.UEFI {
-		if hw.SecureBoot = "Disabled"; id.SecureBoot {
-			hw.SecureBoot = "Enabled"
-		}
-	}
-	return hw
 }
 
 // dataDir is where the run keeps content: on a formatted volume when there is one, else in the state folder.

@@ -16,6 +16,7 @@ import (
 	"github.com/bootyard/bootyard/internal/agent/link"
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine"
+	"github.com/bootyard/bootyard/tsengine/fact"
 	"github.com/bootyard/bootyard/tsengine/machine"
 )
 
@@ -53,7 +54,9 @@ type BootConfig struct {
 	Transport http.RoundTripper          // nil: the pinned one
 	Commands  machine.Commands           // nil: the engine's own
 	// Local is what the machine can do besides what Target can.
-	Local   machine.Capabilities
+	Local machine.Capabilities
+	// Facts gathers the fact sheet at the start of a run; nil: expressions that need Windows are false with a warning.
+	Facts   func() *fact.Sheet
 	Backoff link.Backoff // zero: one second to half a minute, for an hour
 	Retry   client.Retry // of downloads; zero: DOP-19
 	// Quietly and Patience bound the delivery of a failed run's status: until the person at the machine is told, and until
@@ -97,7 +100,7 @@ func NewBootAgent(c BootConfig) (*BootAgent, error) {
 	a := &BootAgent{config: c, verifier: verifier}
 	a.session = &session{client: line, request: a.sessionRequest, opened: a.sessionOpened, file: filepath.Join(c.Dir, "session.json")}
 	a.kit = &kit{environment: wire.WinPE, line: a.session, client: line, http: &http.Client{Transport: transport}, machine: c.Machine,
-		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, local: c.Local, retry: c.Retry}
+		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, local: c.Local, facts: c.Facts, retry: c.Retry}
 	return a, nil
 }
 

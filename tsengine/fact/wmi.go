@@ -96,7 +96,7 @@ var stringProperties = map[string]string{
 	"win32_baseboard":             " product version serialnumber ",
 	"win32_bios":                  " smbiosbiosversion version serialnumber name ",
 	"win32_systemenclosure":       " serialnumber smbiosassettag version ",
-	"win32_processor":             " processorid version stepping revision name ",
+	"win32_processor":             " processorid version stepping name ",
 	"win32_tpm":                   " specversion manufacturerversion manufacturerversioninfo ",
 	"win32_diskdrive":             " serialnumber model firmwarerevision ",
 	"win32_product":               " version identifyingnumber name ",

@@ -28,6 +28,7 @@ const usage = `bootyard-agent runs task sequences on the machine that is being d
   bootyard-agent list       what can be installed on this machine, and what runs
   bootyard-agent install DEPLOYMENT   start an offered task sequence
   bootyard-agent status     the run in progress, or the last one
+  bootyard-agent facts      what this machine is, as bootyard sequence simulate reads it
   bootyard-agent version
 `
 
@@ -45,6 +46,8 @@ func Execute(ctx context.Context, args []string, s Streams) int {
 		return service(ctx, s, logger)
 	case "list", "status":
 		return report(s, list(ctx, s, args[0] == "status"))
+	case "facts":
+		return report(s, printFacts(s))
 	case "install":
 		if len(args) != 2 {
 			fmt.Fprintln(s.Err, "bootyard-agent: install needs one deployment; bootyard-agent list shows them")
