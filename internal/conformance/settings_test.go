@@ -183,7 +183,7 @@ func onlyMediaAndPXE(t *testing.T) {
 	require.False(t, c.sees(d.ID))
 	b.keptFromAgents("pc-1")
 	require.Equal(t, []string{d.ID}, winpe.offers())
-	partly(t, "a machine that boots")
+	partly(t, "the machine that boots is in internal/e2e")
 }
 
 func hidden(t *testing.T) {
@@ -197,7 +197,7 @@ func hidden(t *testing.T) {
 	require.Equal(t, d.ID, p.Deployment)
 	run := send[wire.Run](winpe, "POST", wire.PathRuns, wire.ClaimRequest{Deployment: d.ID, Key: "k", Environment: wire.WinPE})
 	require.Equal(t, d.ID, run.Deployment)
-	partly(t, "a machine that boots by PXE")
+	partly(t, "the machine that boots is in internal/e2e")
 }
 
 func hiddenIsForAutomation(t *testing.T) {
@@ -233,7 +233,7 @@ func wakesForRequired(t *testing.T) {
 	p := b.bad(wire.DeploymentSpec{TaskSequence: b.tasks("More", command("one", "echo one")).ID, Collection: wire.AllSystems, WakeUp: true})
 	require.Equal(t, "DEP-10", p.Rule)
 	require.Equal(t, "wakeUp", p.Field)
-	partly(t, "the packet on the wire is that of S-39 in internal/e2e")
+	partly(t, "the packet on the wire is in internal/e2e")
 }
 
 func wakeOnLANOff(t *testing.T) {
@@ -302,5 +302,5 @@ func windowsInWinPE(t *testing.T) {
 			}
 		})
 	}
-	partly(t, "a machine that boots by PXE")
+	partly(t, "the machine that boots is in internal/e2e")
 }

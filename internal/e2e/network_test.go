@@ -18,9 +18,13 @@ import (
 func TestRows(t *testing.T) {
 	t.Run("S-33", clientsMediaAndPXE)
 	t.Run("S-32", onlyClients)
+	t.Run("S-34", onlyMediaAndPXE)
+	t.Run("S-35", onlyByName)
 	t.Run("S-37", unattendedMedium)
+	t.Run("S-38", wakeUpPackets)
 	t.Run("S-39", wokenAtTheDeadline)
 	t.Run("S-44", noSchedulesInWinPE)
+	t.Run("S-46", windowsHoldBack)
 	t.Run("S-96", hashIsChecked)
 }
 
