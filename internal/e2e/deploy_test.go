@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -145,22 +146,45 @@ func (s *scene) startsFromDisk(m *lab.Machine) {
 // before the first step, at its deadline and not before.
 func (s *scene) obeysSchedules(device string) {
 	s.t.Helper()
+	deadline := time.Now().Add(45 * time.Second).Truncate(time.Second)
+	run := s.inventory(device, wire.Assignment{Kind: wire.Once, Start: &wire.Moment{At: deadline, UTC: true}})
+	require.Equal(s.t, wire.RunSucceeded, run.State, run.Message)
+	require.Equal(s.t, wire.LaunchSMS, run.LaunchMode)
+	require.False(s.t, run.Started.Before(deadline), "not before its deadline")
+}
+
+// inventory runs examples/inventory.xml in the installed system, after a change
+// of what the appliance has stored.
+func (s *scene) inventory(device string, when wire.Assignment, change ...func()) wire.RunInfo {
+	s.t.Helper()
 	pkg, err := s.Package(s.t.Context(), "Inventory", "package", repoPath(s.t, "examples", "inventory"))
 	require.NoError(s.t, err)
+	for _, c := range change {
+		c()
+	}
 	var out wire.Sequence
 	err = s.API.Do(s.t.Context(), http.MethodPost, "/api/v1/sequences", wire.SequenceImport{
 		Name: "Inventory", XML: strings.ReplaceAll(examples.Inventory, "BYD00003", pkg),
 	}, &out)
 	require.NoError(s.t, err)
-	deadline := time.Now().Add(45 * time.Second).Truncate(time.Second)
 	d := s.deploy(wire.DeploymentSpec{
 		TaskSequence: out.ID, Purpose: wire.Required, MakeAvailableTo: wire.Clients, DeploymentOption: wire.AllBefore,
-		Assignments: []wire.Assignment{{Kind: wire.Once, Start: &wire.Moment{At: deadline, UTC: true}}},
+		Assignments: []wire.Assignment{when},
 	}, device)
-	run := s.until(device, deployLimit, func(r wire.RunInfo) bool { return r.Deployment == d.ID && r.Ended != nil })
-	require.Equal(s.t, wire.RunSucceeded, run.State, run.Message)
-	require.Equal(s.t, wire.LaunchSMS, run.LaunchMode)
-	require.False(s.t, run.Started.Before(deadline), "not before its deadline")
+	return s.until(device, deployLimit, func(r wire.RunInfo) bool { return r.Deployment == d.ID && r.Ended != nil })
+}
+
+// refusesDamage flips a byte of a package that the installed agent downloads
+// before the first step: the run fails and no step was run (DOP-12, DOP-14).
+func (s *scene) refusesDamage(device string) {
+	s.t.Helper()
+	run := s.inventory(device, wire.Assignment{Kind: wire.ASAP}, func() {
+		flipByte(s.t, filepath.Join(s.DataDir(), "content"), "Writes what this machine is")
+	})
+	require.Equal(s.t, wire.RunFailed, run.State)
+	require.Equal(s.t, uint32(0x80091007), run.ExitCode, run.Message)
+	require.NotEmpty(s.t, run.Remedy)
+	require.Zero(s.t, run.Current, "no step was begun: %s", run.Step)
 }
 
 // TestDiskTooSmall: the image does not fit; the run says so and nothing was
@@ -183,38 +207,4 @@ func TestDiskTooSmall(t *testing.T) {
 	require.Regexp(t, `(?i)too small|no space|does not fit`, run.Message)
 	require.NotEmpty(t, run.Remedy)
 	s.wait(m, wire.MarkRunFailed)
-}
-
-// TestProxyBesideAnotherServer: a plain DHCP server gives the addresses, the
-// appliance only the loaders; BIOS and UEFI machines get through.
-func TestProxyBesideAnotherServer(t *testing.T) {
-	for i, firmware := range []lab.Firmware{lab.BIOS, lab.UEFI} {
-		t.Run(string(firmware), func(t *testing.T) {
-			needsVM(t, firmware == lab.BIOS) // BIOS waits long for IPv6 there
-			t.Parallel()
-			s := newScene(t, withProxy)
-			s.plainDHCP()
-			spec := small("pc", firmware, 0x30+i)
-			s.device(spec)
-			_, err := s.DeployNow(t.Context(), "pc", s.quick("Quick", "QUICK-RAN"))
-			require.NoError(t, err)
-			m := s.boot(spec)
-			s.wait(m, "QUICK-RAN")
-			s.succeeded("pc")
-		})
-	}
-}
-
-// plainDHCP starts dnsmasq on a host of its own.
-func (s *scene) plainDHCP() {
-	s.t.Helper()
-	base := s.Lab.Subnet().Masked().Addr().As4()
-	base[3] = 3
-	host, err := s.Lab.AddHost(s.t.Context(), "router", addr4(base))
-	require.NoError(s.t, err)
-	prefix := fmt.Sprintf("%d.%d.%d.", base[0], base[1], base[2])
-	_, err = host.Daemon(s.t.Context(), s.t.TempDir()+"/dnsmasq.log", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0",
-		"--interface="+lab.HostInterface, "--dhcp-range="+prefix+"50,"+prefix+"90,1h", "--no-ping", "--dhcp-leasefile="+s.t.TempDir()+"/leases",
-		"--dhcp-option=3", "--user=root", "--pid-file=")
-	require.NoError(s.t, err)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/internal/lab"
+	"github.com/bootyard/bootyard/internal/stage"
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
@@ -37,8 +38,8 @@ func onlyMediaAndPXE(t *testing.T) {
 func onlyByName(t *testing.T) {
 	needsVM(t, false)
 	t.Parallel()
-	s := newScene(t)
-	spec := small("pc", lab.UEFI, 8)
+	s := newScene(t, func(c *stage.Config) { c.PXE = "  menu_timeout: 5s\n" })
+	spec := small("pc", lab.BIOS, 8)
 	s.device(spec)
 	s.deploy(wire.DeploymentSpec{TaskSequence: s.quick("For everybody", "RAN"), Purpose: wire.Available, MakeAvailableTo: wire.MediaAndPXE}, "pc")
 	d := s.deploy(wire.DeploymentSpec{TaskSequence: s.quick("Kept secret", "SECRET-RAN"), Purpose: wire.Available, MakeAvailableTo: wire.MediaAndPXEHidden}, "pc")
@@ -51,7 +52,7 @@ func onlyByName(t *testing.T) {
 	require.NoError(t, m.Stop(t.Context()))
 
 	iso := s.medium("--unattended", "--set", "SMSTSPreferredAdvertID="+d.ID)
-	m = s.boot(fromMedium("pc", lab.UEFI, 8, iso))
+	m = s.boot(fromMedium("pc", lab.BIOS, 8, iso))
 	s.wait(m, "SECRET-RAN")
 	require.Equal(t, d.ID, s.succeeded("pc").Deployment)
 }
