@@ -25,7 +25,10 @@ func IPXE(p Plan) ([]byte, error) {
 	w.line("echo bootyard: starting the local disk")
 	switch {
 	case !p.UEFI:
-		w.line("sanboot --no-describe --drive 0x80 || exit")
+		// An empty first disk is refused, and the system may be on another: OSDDiskIndex chose it.
+		w.line("sanboot --no-describe --drive 0x80 ||")
+		w.line("sanboot --no-describe --drive 0x81 ||")
+		w.line("sanboot --no-describe --drive 0x82 || exit")
 	case p.Local != "":
 		w.line("chain --autofree %s || exit 1", p.Local)
 	default:
