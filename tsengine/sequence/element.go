@@ -12,9 +12,10 @@ import (
 // Limits on what is read. They stand far above real files (the largest has 176 KB, six levels and 6,000 elements) and
 // far below what would hurt the reader.
 const (
-	MaxSize     = 16 << 20 // bytes of input
-	MaxDepth    = 128      // nested elements
-	MaxElements = 400_000  // elements and attributes together
+	MaxSize     = 16 << 20  // bytes of input
+	MaxDepth    = 128       // nested elements
+	MaxElements = 400_000   // elements and attributes together
+	MaxAttr     = 256 << 10 // bytes of one attribute value or name; the longest real one has 255 characters
 )
 
 // Error is a refusal of an input, with the place in the decoded text. Line and Column count from 1; they are 0 when the
@@ -34,21 +35,27 @@ func (e *Error) Error() string {
 
 // Element is one element of the lossless tree. Content holds text and child elements in document order.
 type Element struct {
-	Name         string // with its prefix, as written
-	Attrs        []Attr
-	Content      []Content
-	Line, Column int
+	Name          string // with its prefix, as written
+	Attrs         []Attr
+	Content       []Content
+	Before, After []Content // comments and instructions outside the root element; empty on all others
+	Line, Column  int
 }
 
 // Attr is one attribute, in the order written.
 type Attr struct{ Name, Value string }
 
-// Content is a piece of an element: a child element, or text (comment when Comment is set).
+// Content is a piece of an element: a child element, or text, or a comment, or a processing instruction whose Text is
+// what stands between its marks.
 type Content struct {
-	Element *Element
-	Text    string
-	Comment bool
+	Element     *Element
+	Text        string
+	Comment     bool
+	Instruction bool
 }
+
+// Words says whether the piece is text of the element's value.
+func (c Content) Words() bool { return c.Element == nil && !c.Comment && !c.Instruction }
 
 // Attr returns the value of an attribute and whether it is there.
 func (e *Element) Attr(name string) (string, bool) {
@@ -62,12 +69,12 @@ func (e *Element) Attr(name string) (string, bool) {
 
 // Text returns all text directly inside the element.
 func (e *Element) Text() string {
-	if len(e.Content) == 1 && e.Content[0].Element == nil && !e.Content[0].Comment {
+	if len(e.Content) == 1 && e.Content[0].Words() {
 		return e.Content[0].Text
 	}
 	var b strings.Builder
 	for _, c := range e.Content {
-		if c.Element == nil && !c.Comment {
+		if c.Words() {
 			b.WriteString(c.Text)
 		}
 	}
@@ -89,7 +96,8 @@ func (e *Element) Elements() []*Element {
 // that occur inside values (Set Dynamic Variables rules) as well.
 func ParseElement(data []byte) (*Element, error) {
 	if len(data) > MaxSize {
-		return nil, &Error{Reason: fmt.Sprintf("%d bytes are more than the %d that are read", len(data), MaxSize)}
+		line, column := position(data, MaxSize)
+		return nil, &Error{line, column, fmt.Sprintf("%d bytes are more than the %d that are read", len(data), MaxSize)}
 	}
 	text, err := decodeText(data)
 	if err != nil {
@@ -110,6 +118,8 @@ type treeParser struct {
 	decoder *xml.Decoder
 	stack   []*Element
 	root    *Element
+	before  []Content // what stands outside the root
+	after   []Content
 	pending []byte // text since the last tag
 	count   int
 }
@@ -135,6 +145,7 @@ func (p *treeParser) run() (*Element, error) {
 	case p.root == nil:
 		return nil, &Error{1, 1, "no XML element found"}
 	}
+	p.root.Before, p.root.After = p.before, p.after
 	return p.root, nil
 }
 
@@ -157,17 +168,33 @@ func (p *treeParser) token(token xml.Token, start int) error {
 	case xml.CharData:
 		return p.addText(t, start)
 	case xml.Comment:
-		if p.count++; p.count > MaxElements {
-			return p.fail(start, "too many comments")
-		}
-		if len(p.stack) > 0 {
-			top := p.stack[len(p.stack)-1]
-			top.Content = append(top.Content, Content{Text: string(t), Comment: true})
-		}
+		return p.aside(Content{Text: string(t), Comment: true}, start)
 	case xml.Directive:
 		return p.fail(start, "a DTD or entity declaration is not accepted")
 	case xml.ProcInst:
-		return p.fail(start, fmt.Sprintf("processing instruction <?%s?> is not accepted", t.Target))
+		if strings.EqualFold(t.Target, "xml") {
+			return p.fail(start, "an XML declaration may stand at the beginning only")
+		}
+		end := bytes.TrimSuffix(p.text[start:p.decoder.InputOffset()], []byte("?>"))
+		text := strings.ReplaceAll(strings.ReplaceAll(string(end[2:]), "\r\n", "\n"), "\r", "\n")
+		return p.aside(Content{Text: text, Instruction: true}, start)
+	}
+	return nil
+}
+
+// aside keeps a comment or an instruction, for the export.
+func (p *treeParser) aside(c Content, start int) error {
+	if p.count++; p.count > MaxElements {
+		return p.fail(start, fmt.Sprintf("more than %d elements and comments", MaxElements))
+	}
+	switch {
+	case len(p.stack) > 0:
+		top := p.stack[len(p.stack)-1]
+		top.Content = append(top.Content, c)
+	case p.root == nil:
+		p.before = append(p.before, c)
+	default:
+		p.after = append(p.after, c)
 	}
 	return nil
 }
@@ -185,9 +212,15 @@ func (p *treeParser) open(t xml.StartElement, start int) error {
 		return p.fail(start, fmt.Sprintf("elements are nested deeper than %d", MaxDepth))
 	}
 	e := &Element{Name: rawName(t.Name)}
+	if len(e.Name) > MaxAttr {
+		return p.fail(start, fmt.Sprintf("the name of an element is longer than %d bytes", MaxAttr))
+	}
 	e.Line, e.Column = p.place(start)
 	for _, a := range t.Attr {
 		name := rawName(a.Name)
+		if len(name) > MaxAttr || len(a.Value) > MaxAttr {
+			return p.fail(start, fmt.Sprintf("an attribute of <%s> is longer than %d bytes", e.Name, MaxAttr))
+		}
 		if _, twice := e.Attr(name); twice {
 			return p.fail(start, fmt.Sprintf("attribute %s occurs twice in <%s>", name, e.Name))
 		}

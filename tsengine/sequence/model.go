@@ -49,9 +49,11 @@ type Sequence struct {
 	Nodes         []*Node           // root's children in document order
 	Warnings      []Warning         // what was accepted but is odd
 
-	root *Element
-	size int
-	flat []*Node
+	root    *Element
+	wrapper *Element // the object.xml around root
+	slot    *Element // its VALUE that holds root
+	size    int
+	flat    []*Node
 }
 
 // Warning is something odd that the parser accepted.

@@ -31,28 +31,15 @@ func Parse(data []byte) (*Sequence, error) {
 // unwrap takes the sequence out of a CIM-XML instance. The text is the VALUE directly under the property; the VALUEs of
 // its qualifiers come first in the file and are not it (task-sequence-xml.md section 1).
 func (s *Sequence) unwrap(root *Element) (*Element, error) {
-	instance := findElement(root, func(e *Element) bool {
-		class, _ := e.Attr("CLASSNAME")
-		return e.Name == "INSTANCE" && strings.EqualFold(class, "SMS_TaskSequencePackage")
-	})
+	instance := findInstance(root)
 	if instance == nil {
 		if inner := findElement(root, func(e *Element) bool { return e.Name == "sequence" }); inner != nil {
 			return inner, nil
 		}
 		return nil, &Error{root.Line, root.Column, fmt.Sprintf("<%s> holds no task sequence; give a <sequence>, an object.xml or a ts.xml", root.Name)}
 	}
-	for _, p := range instance.Elements() {
-		name, _ := p.Attr("NAME")
-		if p.Name != "PROPERTY" || name == "" {
-			continue
-		}
-		for _, v := range p.Elements() {
-			if v.Name == "VALUE" {
-				s.Properties[name] = v.Text()
-			}
-		}
-	}
-	s.readProperties()
+	s.readInstance(instance)
+	s.wrapper = root
 	text := s.Properties["Sequence"]
 	delete(s.Properties, "Sequence")
 	if strings.TrimSpace(text) == "" {
@@ -70,6 +57,31 @@ func (s *Sequence) unwrap(root *Element) (*Element, error) {
 		return nil, &Error{instance.Line, instance.Column, fmt.Sprintf("the Sequence property holds <%s>", inner.Name)}
 	}
 	return inner, nil
+}
+
+func findInstance(root *Element) *Element {
+	return findElement(root, func(e *Element) bool {
+		class, _ := e.Attr("CLASSNAME")
+		return e.Name == "INSTANCE" && strings.EqualFold(class, "SMS_TaskSequencePackage")
+	})
+}
+
+func (s *Sequence) readInstance(instance *Element) {
+	for _, p := range instance.Elements() {
+		name, _ := p.Attr("NAME")
+		if p.Name != "PROPERTY" || name == "" {
+			continue
+		}
+		for _, v := range p.Elements() {
+			if v.Name == "VALUE" {
+				s.Properties[name] = v.Text()
+				if name == "Sequence" {
+					s.slot = v
+				}
+			}
+		}
+	}
+	s.readProperties()
 }
 
 func (s *Sequence) readProperties() {

@@ -15,8 +15,7 @@ func (s *Sequence) Export() []byte {
 	if strings.HasPrefix(s.Version, "3.0") {
 		b.WriteString("<?xml version=\"1.0\"?>\n")
 	}
-	writeElement(&b, s.root)
-	b.WriteByte('\n')
+	writeDocument(&b, s.root)
 	return b.Bytes()
 }
 
@@ -26,7 +25,38 @@ func (s *Sequence) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-func writeElement(b *bytes.Buffer, e *Element) {
+func writeDocument(b *bytes.Buffer, root *Element) { (&treeWriter{b: b}).document(root) }
+
+// treeWriter writes a tree; instead of the content of slot it writes text in a CDATA section.
+type treeWriter struct {
+	b    *bytes.Buffer
+	slot *Element
+	text []byte
+}
+
+func (w *treeWriter) document(root *Element) {
+	for _, c := range root.Before {
+		w.aside(c)
+		w.b.WriteByte('\n')
+	}
+	w.element(root)
+	w.b.WriteByte('\n')
+	for _, c := range root.After {
+		w.aside(c)
+		w.b.WriteByte('\n')
+	}
+}
+
+func (w *treeWriter) aside(c Content) {
+	if c.Comment {
+		w.b.WriteString("<!--" + c.Text + "-->")
+		return
+	}
+	w.b.WriteString("<?" + c.Text + "?>")
+}
+
+func (w *treeWriter) element(e *Element) {
+	b := w.b
 	b.WriteByte('<')
 	b.WriteString(e.Name)
 	for _, a := range e.Attrs {
@@ -36,26 +66,34 @@ func writeElement(b *bytes.Buffer, e *Element) {
 		attrEscaper.WriteString(b, a.Value)
 		b.WriteByte('"')
 	}
-	if len(e.Content) == 0 {
+	if len(e.Content) == 0 && e != w.slot {
 		b.WriteString("/>")
 		return
 	}
 	b.WriteByte('>')
-	for _, c := range e.Content {
-		switch {
-		case c.Element != nil:
-			writeElement(b, c.Element)
-		case c.Comment:
-			b.WriteString("<!--")
-			b.WriteString(c.Text)
-			b.WriteString("-->")
-		default:
-			textEscaper.WriteString(b, c.Text)
-		}
+	if e == w.slot {
+		b.WriteString("<![CDATA[")
+		b.Write(w.text)
+		b.WriteString("]]>")
+	} else {
+		w.content(e)
 	}
 	b.WriteString("</")
 	b.WriteString(e.Name)
 	b.WriteByte('>')
+}
+
+func (w *treeWriter) content(e *Element) {
+	for _, c := range e.Content {
+		switch {
+		case c.Element != nil:
+			w.element(c.Element)
+		case c.Words():
+			textEscaper.WriteString(w.b, c.Text)
+		default:
+			w.aside(c)
+		}
+	}
 }
 
 // A carriage return survives only as a character reference, and so do line breaks and tabs in attributes.

@@ -1,0 +1,60 @@
+package sequence
+
+import "bytes"
+
+// Root is the <sequence> element as it was read. It is shared: do not change it.
+func (s *Sequence) Root() *Element { return s.root }
+
+// Wrapper is the document that held the sequence inside the Sequence property of an object.xml, and the VALUE element
+// in it whose text is the sequence; both are nil when the sequence stood alone. They are shared: do not change them.
+func (s *Sequence) Wrapper() (document, value *Element) { return s.wrapper, s.slot }
+
+// FromElement makes a sequence from a tree that something else than Parse has read, a bare <sequence>. The tree belongs
+// to the sequence from then on.
+func FromElement(root *Element) (*Sequence, error) {
+	s := &Sequence{Properties: map[string]string{}, root: root}
+	if root.Name != "sequence" {
+		return nil, &Error{root.Line, root.Column, "<" + root.Name + "> where <sequence> is due"}
+	}
+	if err := s.build(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// FromWrapper is FromElement for a sequence inside an object.xml: value is the VALUE element of document that the
+// sequence is written to.
+func FromWrapper(root, document, value *Element) (*Sequence, error) {
+	s := &Sequence{Properties: map[string]string{}, wrapper: document, slot: value}
+	if instance := findInstance(document); instance != nil {
+		s.readInstance(instance)
+		delete(s.Properties, "Sequence")
+	}
+	s.root = root
+	if err := s.build(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// ExportDocument writes what Parse was given: the object.xml around the sequence when there was one, else Export. The
+// sequence stands in a CDATA section there, as Configuration Manager writes it.
+func (s *Sequence) ExportDocument() []byte {
+	if s.wrapper == nil {
+		return s.Export()
+	}
+	var inner, b bytes.Buffer
+	writeDocument(&inner, s.root)
+	text := bytes.ReplaceAll(bytes.TrimSuffix(inner.Bytes(), []byte("\n")), []byte("]]>"), []byte("]]]]><![CDATA[>"))
+	b.WriteString("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n")
+	w := treeWriter{b: &b, slot: s.slot, text: text}
+	w.document(s.wrapper)
+	return b.Bytes()
+}
+
+// XML is the element as a document of its own, UTF-8 without declaration.
+func (e *Element) XML() []byte {
+	var b bytes.Buffer
+	writeDocument(&b, e)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
