@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/sequence/sequencetest"
 )
 
 func entries(t testing.TB, data []byte) (names []string, content map[string]string) {
@@ -52,8 +53,8 @@ func TestArchiveComesBackWhole(t *testing.T) {
 		require.Equal(t, s.Properties, again.Sequences[i].Properties)
 		require.Equal(t, s.PackageID, again.Sequences[i].PackageID)
 	}
-	require.Equal(t, canonise(t, parent), canonise(t, string(again.Sequences[0].Export())))
-	require.Equal(t, canonise(t, small), canonise(t, string(again.Sequences[1].Export())))
+	require.Equal(t, sequencetest.Canonise(t, parent), sequencetest.Canonise(t, string(again.Sequences[0].Export())))
+	require.Equal(t, sequencetest.Canonise(t, small), sequencetest.Canonise(t, string(again.Sequences[1].Export())))
 }
 
 func TestHostileArchives(t *testing.T) {

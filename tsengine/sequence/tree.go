@@ -1,6 +1,9 @@
 package sequence
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+)
 
 // Root is the <sequence> element as it was read. It is shared: do not change it.
 func (s *Sequence) Root() *Element { return s.root }
@@ -16,10 +19,28 @@ func FromElement(root *Element) (*Sequence, error) {
 	if root.Name != "sequence" {
 		return nil, &Error{root.Line, root.Column, "<" + root.Name + "> where <sequence> is due"}
 	}
+	if err := shallow(root, 1); err != nil {
+		return nil, err
+	}
 	if err := s.build(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// shallow holds a tree from elsewhere to the depth that Parse accepts, so that what is exported can be read again.
+func shallow(e *Element, depth int) error {
+	if depth > MaxDepth {
+		return &Error{e.Line, e.Column, fmt.Sprintf("nested deeper than %d", MaxDepth)}
+	}
+	for _, c := range e.Content {
+		if c.Element != nil {
+			if err := shallow(c.Element, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // FromWrapper is FromElement for a sequence inside an object.xml: value is the VALUE element of document that the
@@ -31,6 +52,9 @@ func FromWrapper(root, document, value *Element) (*Sequence, error) {
 		delete(s.Properties, "Sequence")
 	}
 	s.root = root
+	if err := shallow(root, 1); err != nil {
+		return nil, err
+	}
 	if err := s.build(); err != nil {
 		return nil, err
 	}
