@@ -1,14 +1,11 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
 	"text/tabwriter"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +22,7 @@ func newSequenceCommand(env *environment) *cobra.Command {
 				return []any{s.ID, s.Name, s.Version, s.Steps, s.BootImage, yes(s.DeploysOS), yes(s.CanDeploy && s.Enabled), when(&s.Updated)}
 			},
 		}),
-		newSequenceShowCommand(env), newSequenceImportCommand(env), newSequenceExportCommand(env), newSequenceLintCommand(env), newSequenceSimulateCommand(env),
+		newSequenceShowCommand(env), newSequenceImportCommand(env), newSequenceExportCommand(env), newSequenceConvertCommand(env), newSequenceLintCommand(env), newSequenceSimulateCommand(env),
 		action(env, "enable SEQUENCE", "Let a sequence run where it is deployed (TSV-10)", http.MethodPost, at("/sequences/", "/enable"), "%s enabled"),
 		action(env, "disable SEQUENCE", "Keep a sequence from starting anywhere (TSV-10)", http.MethodPost, at("/sequences/", "/disable"), "%s disabled"),
 		action(env, "delete SEQUENCE", "Delete a task sequence", http.MethodDelete, at("/sequences/", ""), "task sequence %s deleted"))
@@ -63,29 +60,40 @@ func newSequenceShowCommand(env *environment) *cobra.Command {
 func newSequenceExportCommand(env *environment) *cobra.Command {
 	var format string
 	c := &cobra.Command{
-		Use: "export SEQUENCE", Short: "Print a sequence's XML", Args: cobra.ExactArgs(1),
+		Use: "export SEQUENCE", Short: "Print a sequence as XML or YAML", Args: cobra.ExactArgs(1),
 		Example: "  bootyard sequence export BYD00003 > debian.xml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch format {
 			case "xml":
 			case "yaml":
-				return wrongUsage("this version writes XML only: leave --format out; YAML comes with a later one")
+				var xml bytes.Buffer
+				plain := *env
+				plain.out = &xml
+				if err := plain.copyFrom(cmd.Context(), apiRoot+"/sequences/"+esc(args[0])+"/export"); err != nil {
+					return err
+				}
+				text, err := asYAML(xml.Bytes())
+				if err != nil {
+					return fmt.Errorf("sequence %s: %w", args[0], err)
+				}
+				return env.deliver("", text)
 			default:
-				return wrongUsage("--format %q is not xml", format)
+				return wrongUsage("--format %q is not xml or yaml", format)
 			}
 			return env.copyFrom(cmd.Context(), apiRoot+"/sequences/"+esc(args[0])+"/export")
 		},
 	}
-	c.Flags().StringVar(&format, "format", "xml", "xml")
+	c.Flags().StringVar(&format, "format", "xml", "xml or yaml")
 	return c
 }
 
 func newSequenceImportCommand(env *environment) *cobra.Command {
 	in := wire.SequenceImport{}
 	c := &cobra.Command{
-		Use: "import FILE...", Short: "Take task sequences from XML files", Args: cobra.MinimumNArgs(1),
-		Long: `Take task sequences from XML files: a bare <sequence>, the object.xml of an export
-of Configuration Manager, or an MDT ts.xml, in UTF-8 or UTF-16. A sequence that
+		Use: "import FILE...", Short: "Take task sequences from XML, YAML or zip files", Args: cobra.MinimumNArgs(1),
+		Long: `Take task sequences from files: a bare <sequence>, the object.xml or the zip of an
+export of Configuration Manager, an MDT ts.xml, or YAML (docs/sequences.md). A zip
+may hold several sequences, parents and their children. A sequence that
 refers to something that is not there is stored, and says so; it can be deployed
 once that is there.`,
 		Example: "  bootyard sequence import debian.xml --name \"Debian 12\" --boot-image BYD00001",
@@ -94,27 +102,7 @@ once that is there.`,
 				return wrongUsage("--id and --name are for one file; %d are given", len(args))
 			}
 			for _, file := range args {
-				one, err := readSequence(file)
-				if err != nil {
-					return err
-				}
-				one.ID, one.BootImage, one.Replace = in.ID, in.BootImage, in.Replace
-				switch {
-				case in.Name != "":
-					one.Name = in.Name
-				case in.Replace:
-					one.Name = "" // a new version is no new name
-				}
-				s, err := post[wire.Sequence](cmd.Context(), env, "/sequences", one)
-				if err != nil {
-					return fmt.Errorf("import %s: %w", file, err)
-				}
-				if err := env.print(s, func(w *tabwriter.Writer) {
-					row(w, s.ID, s.Name, fmt.Sprint("version ", s.Version), fmt.Sprint(s.Steps, " step(s)"))
-					for _, r := range s.Invalid {
-						fmt.Fprintf(w, "  cannot be deployed: %s%s\n", oneLine(r.Text), inBrackets(r.Rule))
-					}
-				}); err != nil {
+				if err := env.importFile(cmd.Context(), file, in); err != nil {
 					return err
 				}
 			}
@@ -129,41 +117,36 @@ once that is there.`,
 	return c
 }
 
-// readSequence reads a file for the API, which takes UTF-8 only. A sequence
-// without a name of its own gets that of its file.
-func readSequence(file string) (wire.SequenceImport, error) {
-	data, err := readLimited(file)
+func (env *environment) importFile(ctx context.Context, file string, in wire.SequenceImport) error {
+	all, err := readSequences(file)
 	if err != nil {
-		return wire.SequenceImport{}, err
+		return err
 	}
-	s, err := sequence.Parse(data)
-	if err != nil {
-		return wire.SequenceImport{}, fmt.Errorf("read %s: %w (TSV-5)", file, err)
+	if len(all) > 1 && (in.ID != "" || in.Name != "") {
+		return wrongUsage("--id and --name are for one sequence; %s holds %d", file, len(all))
 	}
-	if !utf8.Valid(data) || len(data) > 1 && (data[0] == 0 || data[1] == 0) { // UTF-16
-		data = s.Export()
+	for _, one := range all {
+		one.ID, one.BootImage, one.Replace = in.ID, in.BootImage, in.Replace
+		switch {
+		case in.Name != "":
+			one.Name = in.Name
+		case in.Replace:
+			one.Name = "" // a new version is no new name
+		}
+		s, err := post[wire.Sequence](ctx, env, "/sequences", one)
+		if err != nil {
+			return fmt.Errorf("import %s: %w", file, err)
+		}
+		if err := env.print(s, func(w *tabwriter.Writer) {
+			row(w, s.ID, s.Name, fmt.Sprint("version ", s.Version), fmt.Sprint(s.Steps, " step(s)"))
+			for _, r := range s.Invalid {
+				fmt.Fprintf(w, "  cannot be deployed: %s%s\n", oneLine(r.Text), inBrackets(r.Rule))
+			}
+		}); err != nil {
+			return err
+		}
 	}
-	in := wire.SequenceImport{XML: string(data)}
-	if s.Name == "" {
-		in.Name = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
-	}
-	return in, nil
-}
-
-func readLimited(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("open sequence: %w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, sequence.MaxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", file, err)
-	}
-	if len(data) > sequence.MaxSize {
-		return nil, fmt.Errorf("%s is larger than %s: no task sequence is", file, size(sequence.MaxSize))
-	}
-	return data, nil
+	return nil
 }
 
 func newSequenceLintCommand(env *environment) *cobra.Command {

@@ -14,6 +14,7 @@ import (
 	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/simulate"
 	"github.com/bootyard/bootyard/tsengine/variable"
+	"github.com/bootyard/bootyard/tsengine/yamlform"
 )
 
 type simulateFlags struct {
@@ -88,9 +89,14 @@ func (f *simulateFlags) options(ctx context.Context, env *environment, source st
 		if err != nil {
 			return o, err
 		}
-		if o.Children[id], err = sequence.Parse(data); err != nil {
+		all, err := yamlform.Read(data)
+		if err != nil {
 			return o, fmt.Errorf("%s: %w", file, err)
 		}
+		if len(all) != 1 {
+			return o, wrongUsage("--child %s: the file holds %d sequences; give one that holds one", pair, len(all))
+		}
+		o.Children[id] = all[0]
 	}
 	return o, nil
 }
@@ -154,7 +160,7 @@ func (f *simulateFlags) sequences(ctx context.Context, env *environment, source 
 	if err != nil {
 		return nil, nil, err
 	}
-	all, err := sequence.ParseExport(data)
+	all, err := yamlform.Read(data)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", source, err)
 	}
