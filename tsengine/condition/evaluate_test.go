@@ -37,44 +37,44 @@ func test(name, operator, value string) string {
 }
 
 // The operators of a variable expression, TS-64 to TS-70 and TS-33.
-func TestVariableOperators(t *testing.T) {
+func TestTS64To70VariableOperators(t *testing.T) {
 	env := environment(t, "Name", "Alpha", "Ten", "10", "Nine", "9", "Version", "10.0.19041", "Code", "3247440400", "Negative", "-1047526896", "Ref", "alpha", "_SMSTSInWinPE", "true")
 	for _, c := range []struct {
-		name, operator, value string
-		want                  bool
+		rule, name, operator, value string
+		want                        bool
 	}{
-		{"Name", "exists", "", true},
-		{"Gone", "exists", "", false},
-		{"Gone", "notExists", "", true},
-		{"Name", "NotExists", "", false},
-		{"Name", "equals", "ALPHA", true},
-		{"name", "Equals", "alpha", true},
-		{"Name", "equals", "alpha ", false}, // no trimming
-		{"Name", "notequals", "beta", true},
-		{"Gone", "notEquals", "TRUE", true}, // TS-66
-		{"Gone", "equals", "", true},
-		{"Gone", "equals", "x", false},
-		{"Gone", "less", "x", true},
-		{"Ten", "greater", "9", true}, // numbers
-		{"Ten", "greaterEqual", "10", true},
-		{"Nine", "less", "10", true},
-		{"Nine", "lessEqual", "8", false},
-		{"Ten", "equals", "010", true},
-		{"Version", "greaterEqual", "6", false}, // TS-67: text, "1" < "6"
-		{"Version", "less", "6", true},
-		{"Code", "equals", "-1047526896", true}, // TS-33
-		{"Negative", "equals", "3247440400", true},
-		{"Negative", "notEquals", "3247440400", false},
-		{"Negative", "less", "0", true},
-		{"Name", "like", "al*", true},
-		{"Name", "like", "?lph?", true},
-		{"Name", "like", "lph", false},
-		{"Name", "notLike", "b*", true},
-		{"Name", "equals", "%Ref%", true}, // TS-70
-		{"_SMSTSInWinPE", "equals", "TRUE", true},
-		{" Name ", "exists", "", true},
+		{"TS-65", "Name", "exists", "", true},
+		{"TS-65", "Gone", "exists", "", false},
+		{"TS-65", "Gone", "notExists", "", true},
+		{"TS-65", "Name", "NotExists", "", false},
+		{"TS-68", "Name", "equals", "ALPHA", true},
+		{"TS-64", "name", "Equals", "alpha", true},
+		{"TS-68", "Name", "equals", "alpha ", false}, // no trimming
+		{"TS-64", "Name", "notequals", "beta", true},
+		{"TS-66", "Gone", "notEquals", "TRUE", true}, // TS-66
+		{"TS-66", "Gone", "equals", "", true},
+		{"TS-66", "Gone", "equals", "x", false},
+		{"TS-66", "Gone", "less", "x", true},
+		{"TS-67", "Ten", "greater", "9", true}, // numbers
+		{"TS-67", "Ten", "greaterEqual", "10", true},
+		{"TS-67", "Nine", "less", "10", true},
+		{"TS-67", "Nine", "lessEqual", "8", false},
+		{"TS-67", "Ten", "equals", "010", true},
+		{"TS-67", "Version", "greaterEqual", "6", false}, // TS-67: text, "1" < "6"
+		{"TS-67", "Version", "less", "6", true},
+		{"TS-33", "Code", "equals", "-1047526896", true}, // TS-33
+		{"TS-33", "Negative", "equals", "3247440400", true},
+		{"TS-33", "Negative", "notEquals", "3247440400", false},
+		{"TS-33", "Negative", "less", "0", true},
+		{"TS-69", "Name", "like", "al*", true},
+		{"TS-69", "Name", "like", "?lph?", true},
+		{"TS-69", "Name", "like", "lph", false},
+		{"TS-69", "Name", "notLike", "b*", true},
+		{"TS-70", "Name", "equals", "%Ref%", true}, // TS-70
+		{"TS-68", "_SMSTSInWinPE", "equals", "TRUE", true},
+		{"TS-65", " Name ", "exists", "", true},
 	} {
-		t.Run(c.name+" "+c.operator+" "+c.value, func(t *testing.T) {
+		t.Run(c.rule+" "+c.name+" "+c.operator+" "+c.value, func(t *testing.T) {
 			e := &condition.Evaluator{Variables: env}
 			v, err := e.Evaluate(t.Context(), parse(t, test(c.name, c.operator, c.value)))
 			require.NoError(t, err)
@@ -85,24 +85,24 @@ func TestVariableOperators(t *testing.T) {
 }
 
 // Operators and empty lists, TS-60 to TS-62, TS-79.
-func TestOperators(t *testing.T) {
+func TestTS60To62Operators(t *testing.T) {
 	yes, no := test("A", "exists", ""), test("B", "exists", "")
 	for _, c := range []struct {
 		name, xml string
 		want      bool
 	}{
-		{"empty", ``, true},
-		{"empty and", `<operator type="and"/>`, true},
-		{"empty or", `<operator type="or"/>`, false},
-		{"empty not", `<operator type="not"/>`, true},
-		{"side by side", yes + yes, true},
-		{"side by side, one false", yes + no, false},
-		{"or", `<operator type="or">` + no + yes + `</operator>`, true},
-		{"and", `<operator type="AND">` + yes + no + `</operator>`, false},
-		{"not is not any", `<operator type="not">` + yes + no + `</operator>`, false},
-		{"not of false ones", `<operator type="not">` + no + no + `</operator>`, true},
-		{"nested", `<operator type="and"><operator type="or">` + no + `<operator type="not">` + no + `</operator></operator>` + yes + `</operator>`, true},
-		{"os group", `<osConditionGroup type="or"><osExpressionGroup type="and" name="x"><platformKey arch="x64"/>` + no + `</osExpressionGroup><osExpressionGroup type="and">` + yes + `</osExpressionGroup></osConditionGroup>`, true},
+		{"TS-62 empty", ``, true},
+		{"TS-62 empty and", `<operator type="and"/>`, true},
+		{"TS-62 empty or", `<operator type="or"/>`, false},
+		{"TS-62 empty not", `<operator type="not"/>`, true},
+		{"TS-79 side by side", yes + yes, true},
+		{"TS-60 side by side, one false", yes + no, false},
+		{"TS-61 or", `<operator type="or">` + no + yes + `</operator>`, true},
+		{"TS-61 and", `<operator type="AND">` + yes + no + `</operator>`, false},
+		{"TS-61 not is not any", `<operator type="not">` + yes + no + `</operator>`, false},
+		{"TS-61 not of false ones", `<operator type="not">` + no + no + `</operator>`, true},
+		{"TS-60 nested", `<operator type="and"><operator type="or">` + no + `<operator type="not">` + no + `</operator></operator>` + yes + `</operator>`, true},
+		{"TS-79 os group", `<osConditionGroup type="or"><osExpressionGroup type="and" name="x"><platformKey arch="x64"/>` + no + `</osExpressionGroup><osExpressionGroup type="and">` + yes + `</osExpressionGroup></osConditionGroup>`, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := &condition.Evaluator{Variables: environment(t, "A", "1")}
@@ -117,7 +117,7 @@ func TestOperators(t *testing.T) {
 }
 
 // TS-23: what cannot be evaluated is an error and not false.
-func TestErrors(t *testing.T) {
+func TestTS23Errors(t *testing.T) {
 	for name, xml := range map[string]string{
 		"unknown operator":   `<operator type="xor">` + test("A", "exists", "") + `</operator>`,
 		"unknown comparison": test("A", "resembles", "x"),
@@ -144,7 +144,7 @@ func (f facts) Holds(context.Context, *sequence.Expression) (condition.Verdict, 
 }
 
 // TS-74 to TS-76.
-func TestFacts(t *testing.T) {
+func TestTS74To76Facts(t *testing.T) {
 	wmi := `<expression type="SMS_TaskSequence_WMIConditionExpression"><variable name="Namespace">root\cimv2</variable><variable name="Query">SELECT * FROM Win32_Battery</variable></expression>`
 	plain := parse(t, wmi)
 	var warnings []string
@@ -170,7 +170,7 @@ func TestFacts(t *testing.T) {
 }
 
 // TS-71.
-func TestFileAndFolder(t *testing.T) {
+func TestTS71FileAndFolder(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "a.txt")
 	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
@@ -210,8 +210,9 @@ func TestFileAndFolder(t *testing.T) {
 }
 
 // TS-96.
-func TestComputerRules(t *testing.T) {
-	env := environment(t, "_SMSTSMake", "Acme Inc", "_SMSTSModel", "Box 12", "_SMSTSMacAddresses", "52:54:00:AA:BB:CC,02:00:00:00:00:01", "_SMSTSSerialNumber", "S1")
+func TestTS96Rules(t *testing.T) {
+	env := environment(t, "_SMSTSMake", "Acme Inc", "_SMSTSModel", "Box 12", "_SMSTSMacAddresses", "52:54:00:AA:BB:CC,02:00:00:00:00:01", "_SMSTSSerialNumber", "S1",
+		"_SMSTSUUID", "00112233-4455-6677-8899-AABBCCDDEEFF", "_SMSTSAssetTag", "A7", "_SMSTSDefaultGateways", "10.0.0.1,fe80::1", "Site", "10.0.0.1")
 	for _, c := range []struct {
 		name, xml string
 		want      bool
@@ -219,6 +220,17 @@ func TestComputerRules(t *testing.T) {
 		{"make and model", `<expression type="SMS_TaskSequence_MakeModelConditionExpression"><variable name="Make">acme*</variable><variable name="Model">Box ??</variable></expression>`, true},
 		{"other model", `<expression type="SMS_TaskSequence_MakeModelConditionExpression"><variable name="Make">acme*</variable><variable name="Model">Box ?</variable></expression>`, false},
 		{"mac", `<expression type="SMS_TaskSequence_ComputerConditionExpression"><variable name="AssetTag"></variable><variable name="MACAddress">02-00-00-00-00-01</variable></expression>`, true},
+		{"make only", rule("MakeModel", "Make", "Acme Inc", "Model", ""), true},
+		{"other make", rule("MakeModel", "Make", "Other*", "Model", "*"), false},
+		{"asset tag", rule("Computer", "AssetTag", "a7", "SerialNumber", "other"), true},
+		{"serial number", rule("Computer", "AssetTag", "other", "SerialNumber", "s1"), true},
+		{"UUID in braces", rule("Computer", "UUID", "{00112233-4455-6677-8899-aabbccddeeff}"), true},
+		{"none of them", rule("Computer", "AssetTag", "x", "SerialNumber", "x", "UUID", "x", "MACAddress", "x"), false},
+		{"gateway", rule("Location", "DefaultGateway", "10.0.0.1"), true},
+		{"gateway by variable", rule("Location", "DefaultGateway", "%Site%"), true},
+		{"gateway of IPv6", rule("Location", "DefaultGateway", "FE80::1"), true},
+		{"one of several gateways", rule("Location", "DefaultGateway", "10.0.0.2, 10.0.0.1"), true},
+		{"gateway is no prefix", rule("Location", "DefaultGateway", "10.0.0.10"), false},
 		{"nothing given", `<expression type="SMS_TaskSequence_ComputerConditionExpression"><variable name="AssetTag"></variable></expression>`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -227,6 +239,42 @@ func TestComputerRules(t *testing.T) {
 			require.Equal(t, c.want, v.Holds, v.Reason)
 		})
 	}
+}
+
+func rule(kind string, fields ...string) string {
+	text := `<expression type="SMS_TaskSequence_` + kind + `ConditionExpression">`
+	for i := 0; i < len(fields); i += 2 {
+		text += `<variable name="` + fields[i] + `">` + fields[i+1] + `</variable>`
+	}
+	return text + `</expression>`
+}
+
+// A shape that decides nothing else than what its operators say: TS-63 stops early, TS-79 needs no operator.
+func TestTS63StopsEarly(t *testing.T) {
+	bad := test("A", "resembles", "x")
+	for name, xml := range map[string]string{
+		"TS-63 or":  `<operator type="or">` + test("A", "exists", "") + bad + `</operator>`,
+		"TS-63 not": `<operator type="not"><operator type="and">` + test("B", "exists", "") + bad + `</operator></operator>`,
+		"TS-79 one": test("A", "equals", "1"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, err := (&condition.Evaluator{Variables: environment(t, "A", "1")}).Evaluate(t.Context(), parse(t, xml))
+			require.NoError(t, err)
+			require.True(t, v.Holds)
+		})
+	}
+}
+
+// A file whose system knows no versions, or a machine without files, gives false and a warning.
+func TestTS71Unknown(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	var warnings []string
+	e := &condition.Evaluator{Variables: environment(t), Files: condition.OS{}, Warn: func(w string) { warnings = append(warnings, w) }}
+	v, err := e.Evaluate(t.Context(), parse(t, rule("File", "Path", file, "Version", "1", "VersionOperator", "notEquals")))
+	require.NoError(t, err)
+	require.False(t, v.Holds)
+	require.Len(t, warnings, 1)
 }
 
 func FuzzLike(f *testing.F) {

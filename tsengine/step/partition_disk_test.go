@@ -263,7 +263,7 @@ func TestRunCommandLine(t *testing.T) {
 	})
 }
 
-func TestDynamicVariables(t *testing.T) {
+func TestTS96DynamicVariables(t *testing.T) {
 	rules := `<Rules><Rule><Variables><Variable Name="A" IsSecret="false">base %Site%</Variable><Variable Name="S" IsSecret="true">hushhush</Variable></Variables></Rule>` +
 		`<Rule><condition><expression type="SMS_TaskSequence_MakeModelConditionExpression"><variable name="Make">acme*</variable><variable name="Model">*</variable></expression></condition><Variables><Variable Name="A">acme</Variable></Variables></Rule>` +
 		`<Rule><condition><expression type="SMS_TaskSequence_MakeModelConditionExpression"><variable name="Make">other</variable></expression></condition><Variables><Variable Name="A">other</Variable></Variables></Rule></Rules>`
@@ -273,6 +273,11 @@ func TestDynamicVariables(t *testing.T) {
 	require.Equal(t, "acme", b.context.Variables.Value("A"))
 	require.Equal(t, "hushhush", b.context.Variables.Value("S"))
 	require.NotContains(t, b.log.String(), "hushhush")
+	rules = `<Rules><Rule><condition><expression type="SMS_TaskSequence_LocationConditionExpression"><variable name="DefaultGateway">10.0.0.1</variable></expression></condition><Variables><Variable Name="Site">Lab</Variable></Variables></Rule>` +
+		`<Rule><condition><expression type="SMS_TaskSequence_VariableConditionExpression"><variable name="Variable">Site</variable><variable name="Operator">equals</variable><variable name="Value">lab</variable></expression></condition><Variables><Variable Name="Ring">%Site%-1</Variable></Variables></Rule></Rules>`
+	b = prepare(t, node("SetDynamicVariablesAction", "OSDSetDynamicVariablesRules", strings.NewReplacer("&", "&amp;", "<", "&lt;").Replace(rules)), "_SMSTSDefaultGateways", "10.0.0.1")
+	require.NoError(t, b.run(t).Err)
+	require.Equal(t, "Lab-1", b.context.Variables.Value("Ring"), "a rule sees what earlier ones set")
 	bad := prepare(t, node("SetDynamicVariablesAction", "OSDSetDynamicVariablesRules", "&lt;Rules>"))
 	require.Error(t, bad.run(t).Err)
 }

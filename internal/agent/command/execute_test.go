@@ -3,12 +3,27 @@ package command_test
 import (
 	"bytes"
 	"context"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/internal/agent/command"
+	"github.com/bootyard/bootyard/tsengine/fact"
 )
+
+// What the agent prints of this machine is a sheet that the simulator reads.
+func TestFacts(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows answers WMI queries itself")
+	}
+	var out, errors bytes.Buffer
+	require.Equal(t, 0, command.Execute(t.Context(), []string{"facts"}, command.Streams{Out: &out, Err: &errors}), errors.String())
+	sheet, err := fact.Parse(out.Bytes())
+	require.NoError(t, err)
+	require.Equal(t, "fullos", sheet.Environment)
+	require.Len(t, sheet.Class("", "Win32_OperatingSystem").Instances, 1)
+}
 
 func TestExecute(t *testing.T) {
 	for name, c := range map[string]struct {
