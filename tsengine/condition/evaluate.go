@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bootyard/bootyard/tsengine/sequence"
@@ -74,7 +75,7 @@ func (e *Evaluator) any(ctx context.Context, list []sequence.Operand) (Verdict, 
 		if err != nil || v.Holds {
 			return v, err
 		}
-		if len(reasons) < 8 {
+		if len(reasons) < 8 && !slices.Contains(reasons, v.Reason) { // platforms ask the same values many times
 			reasons = append(reasons, v.Reason)
 		}
 	}
