@@ -12,22 +12,22 @@ import (
 
 // Report is the outcome of a validation (DOP-21).
 type Report struct {
-	PackageID string
-	Version   int
+	PackageID string `json:"packageId"`
+	Version   int    `json:"version"`
 	// Files and Bytes count what was read and hashed.
-	Files int
-	Bytes int64
+	Files int   `json:"files"`
+	Bytes int64 `json:"bytes"`
 	// Bad lists the files that clients would refuse; empty means all is well.
-	Bad []BadFile
+	Bad []BadFile `json:"bad,omitempty"`
 }
 
 // BadFile is a file whose stored bytes are not those of the manifest.
 type BadFile struct {
-	Path     string
-	Expected content.Hash
+	Path     string       `json:"path"`
+	Expected content.Hash `json:"expected"`
 	// Got is the hash of what is stored; zero when Missing.
-	Got     content.Hash
-	Missing bool
+	Got     content.Hash `json:"got,omitzero"`
+	Missing bool         `json:"missing,omitempty"`
 }
 
 // Verify reads every file of the newest version and compares hashes. A mismatch is in the report, not in the error.

@@ -37,6 +37,9 @@ type Options struct {
 	// Staging is a folder for uploads on their way into the library; empty
 	// means that packages can be imported by the socket only.
 	Staging string
+	// Metrics answers GET /metrics for a token of scope read; nil means not
+	// available.
+	Metrics http.Handler
 }
 
 // API serves both listeners. It is safe for concurrent use.

@@ -24,6 +24,13 @@ func (a *API) registerRaw() {
 	a.mux.HandleFunc("POST "+uploadPath, a.upload)
 	a.mux.HandleFunc("GET "+root+"/openapi.json", func(w http.ResponseWriter, r *http.Request) { a.document(w, r, a.admin.OpenAPI()) })
 	a.mux.HandleFunc("GET "+root+"/agent/openapi.json", func(w http.ResponseWriter, r *http.Request) { a.document(w, r, a.agent.OpenAPI()) })
+	if a.Metrics != nil {
+		a.mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+			if a.permit(w, r, wire.ScopeRead) {
+				a.Metrics.ServeHTTP(w, r)
+			}
+		})
+	}
 	// What does not exist looks the same as what needs a token.
 	a.mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		if !a.permit(w, r, wire.ScopeRead) {

@@ -178,9 +178,6 @@ func (a *appliance) openPXE(ctx context.Context) (err error) {
 	for _, missing := range catalog.Missing() {
 		a.log.Warn("loader is missing", "err", missing)
 	}
-	for _, l := range catalog.List() {
-		a.log.Info("loader", "file", l.Name, "for", l.For, "package", l.Package, "version", l.Version, "sha256", l.SHA256)
-	}
 	c := pxe.Config{
 		Mode: pxe.Mode(a.cfg.DHCP.Mode), Interfaces: a.cfg.DHCP.Interfaces, HTTPPort: a.reach.httpPort,
 		Force: a.cfg.DHCP.Force, RouterAdv: true, Delay: a.cfg.PXE.ResponseDelay,
@@ -224,7 +221,11 @@ func (a *appliance) close() {
 }
 
 func (a *appliance) run(ctx context.Context, changed <-chan *config.Config) error {
-	management := api.New(api.Options{Site: a.site, Log: a.log, Verify: a.verify, Staging: a.dir("uploads")})
+	metrics, err := a.metrics()
+	if err != nil {
+		return err
+	}
+	management := api.New(api.Options{Site: a.site, Log: a.log, Verify: a.verify, Staging: a.dir("uploads"), Metrics: metrics})
 	page, err := console.New(viewer{a.site}, a.log, time.Now)
 	if err != nil {
 		return err
@@ -267,6 +268,7 @@ func (a *appliance) run(ctx context.Context, changed <-chan *config.Config) erro
 func (a *appliance) mount(management, page http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/", management)
+	mux.Handle("/metrics", management)
 	mux.HandleFunc("GET /ca.pem", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-pem-file")
 		w.Write(a.ca.PEM())

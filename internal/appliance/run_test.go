@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,17 +91,34 @@ func TestApplianceServesAndStopsCleanly(t *testing.T) {
 	require.Equal(t, string(pem), body)
 
 	// Nothing but the listed boot endpoints answers without a token.
-	for path, want := range map[string]int{"/api/v1/devices": 401, "/api/v1/nothing": 401, "/events": 401, "/": 200, "/metrics": 404, "/f/x": 404, "/debug/pprof/": 404} {
+	for path, want := range map[string]int{"/api/v1/devices": 401, "/api/v1/nothing": 401, "/events": 401, "/": 200, "/metrics": 401, "/f/x": 404, "/debug/pprof/": 404} {
 		status, _ := get(t, secure, cfg.HTTPS.URL+path)
 		require.Equal(t, want, status, path)
 	}
-	for path, want := range map[string]int{"/": 404, "/api/v1/devices": 404, "/ca.pem": 404, "/f/x": 403, "/c/x": 403, "/boot/ipxe": 404, "//f//x": 403, "/f/../api/v1/devices": 404} {
+	for path, want := range map[string]int{"/": 404, "/api/v1/devices": 404, "/ca.pem": 404, "/metrics": 404, "/f/x": 403, "/c/x": 403, "/boot/ipxe": 404, "//f//x": 403, "/f/../api/v1/devices": 404} {
 		status, _ := get(t, plain, cfg.HTTP.URL+path)
 		require.Equal(t, want, status, path)
 	}
 	status, body = get(t, overSocket(cfg.Socket), "http://appliance/api/v1/devices")
 	require.Equal(t, 200, status)
 	require.JSONEq(t, "[]", body)
+
+	status, body = get(t, overSocket(cfg.Socket), "http://appliance/metrics")
+	require.Equal(t, 200, status)
+	require.Contains(t, body, "go_goroutines ")
+	made, err := overSocket(cfg.Socket).Post("http://appliance/api/v1/tokens", "application/json", strings.NewReader(`{"name":"prometheus","scope":"read"}`))
+	require.NoError(t, err)
+	defer made.Body.Close()
+	var token wire.TokenCreated
+	require.NoError(t, json.NewDecoder(made.Body).Decode(&token))
+	asked, err := http.NewRequestWithContext(t.Context(), http.MethodGet, cfg.HTTPS.URL+"/metrics", http.NoBody)
+	require.NoError(t, err)
+	asked.Header.Set("Authorization", "Bearer "+token.Token)
+	answer, err := secure.Do(asked)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	require.Equal(t, 200, answer.StatusCode)
+	require.Contains(t, answer.Header.Get("Content-Type"), "text/plain")
 
 	require.NoError(t, stop())
 	require.NoFileExists(t, cfg.Socket)

@@ -101,14 +101,16 @@ func newPackageDistributeCommand(env *environment) *cobra.Command {
 
 // verification is the library's report on a package.
 type verification struct {
-	PackageID string
-	Version   int
-	Files     int
-	Bytes     int64
+	PackageID string `json:"packageId"`
+	Version   int    `json:"version"`
+	Files     int    `json:"files"`
+	Bytes     int64  `json:"bytes"`
 	Bad       []struct {
-		Path    string
-		Missing bool
-	}
+		Path     string `json:"path"`
+		Expected string `json:"expected"`
+		Got      string `json:"got,omitempty"`
+		Missing  bool   `json:"missing,omitempty"`
+	} `json:"bad,omitempty"`
 }
 
 func newPackageVerifyCommand(env *environment) *cobra.Command {

@@ -31,9 +31,9 @@ func newRunCommand(env *environment) *cobra.Command {
 				return err
 			}
 			return env.print(list, func(w *tabwriter.Writer) {
-				row(w, "N", "TIME", "KIND", "STEP", "RESULT", "CODE", "TEXT")
+				row(w, "N", "TIME", "KIND", "PHASE", "GROUP", "STEP", "RESULT", "CODE", "TEXT")
 				for _, e := range list {
-					row(w, e.Number, when(&e.Time), e.Kind, e.Step, e.Result, e.ExitCode, e.Text)
+					row(w, e.Number, when(&e.Time), e.Kind, e.Phase, e.Group, e.Step, e.Result, e.ExitCode, e.Text)
 				}
 			})
 		},

@@ -190,11 +190,12 @@ func (f Facts) decideBoot(d wire.Decision, choices []*choice) wire.Decision {
 			}
 		}
 		run.Rule, run.Text = "PXE-20", "required: starts without a key"
+		why := "has not run here yet"
 		if run.retry {
-			run.Text = "required, and asked for once more: starts without a key"
+			run.Text, why = "required, and asked for once more: starts without a key", "was asked for once more"
 		}
 		d.Deployment = run.Considered.Deployment
-		return f.answer(d, wire.ActionRun, "PXE-20", fmt.Sprintf("required deployment %s of %q has not run here yet", d.Deployment, run.SequenceName))
+		return f.answer(d, wire.ActionRun, "PXE-20", fmt.Sprintf("required deployment %s of %q %s", d.Deployment, run.SequenceName, why))
 	}
 	return f.menu(d, kept)
 }

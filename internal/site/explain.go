@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,9 @@ func (s *Service) Explain(ctx context.Context, device string, env wire.Environme
 		return wire.Decision{}, err
 	}
 	if env != wire.FullOS {
-		return s.Decide(ctx, a)
+		out, err := s.Decide(ctx, a)
+		out.DeviceName = cmp.Or(out.DeviceName, mac, uuid)
+		return out, err
 	}
 	var out wire.Decision
 	err = s.Store.View(ctx, func(tx *store.Tx) error {
@@ -42,6 +45,7 @@ func (s *Service) Explain(ctx context.Context, device string, env wire.Environme
 			return err
 		}
 		out = f.Decide()
+		out.DeviceName = cmp.Or(out.DeviceName, mac, uuid)
 		return s.explainSchedules(tx, &f, &out)
 	})
 	return out, err

@@ -231,8 +231,12 @@ func (p *proposal) assess() error {
 	if len(systems) > 0 && p.settings.SiteSystems == "Block" {
 		return invalid("HRD-11", "collection", fmt.Sprintf("the collection contains the site system %s", systems[0]), "choose another collection")
 	}
+	machines, disks := fmt.Sprintf("%d machines", count), "their disks"
+	if count == 1 {
+		machines, disks = "1 machine", "its disk"
+	}
 	// The member count is always asked for (DESIGN.md, defaults that protect).
-	p.risks = append(p.risks, reason("HRD-1", fmt.Sprintf("installs an operating system without asking on %d machines; what is on their disks is lost", count)))
+	p.risks = append(p.risks, reason("HRD-1", fmt.Sprintf("installs an operating system without asking on %s; what is on %s is lost", machines, disks)))
 	if len(systems) > 0 {
 		p.risks = append(p.risks, reason("HRD-12", fmt.Sprintf("contains %d site systems, the first is %s", len(systems), systems[0])))
 	}

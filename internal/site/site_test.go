@@ -112,7 +112,9 @@ func TestOfferIsRepeatedUntilTheClaim(t *testing.T) {
 	s.Clock.Advance(time.Second)
 	_, err = s.Retry(s.Ctx, "lab-01", "")
 	require.NoError(t, err)
-	require.Equal(t, wire.ActionRun, m.firmware().Action)
+	again := m.firmware()
+	require.Equal(t, wire.ActionRun, again.Action)
+	require.Contains(t, again.Reason, "was asked for once more")
 	s.Clock.Advance(time.Second)
 	run = m.run(m.session(), dep.ID, "k3")
 	require.NotEmpty(t, run.ID)
@@ -288,4 +290,14 @@ func TestGivenUpWriteLeavesNothing(t *testing.T) {
 	cancel()
 	_, err := s.ImportDevice(ctx, wire.DeviceImport{Name: "late", MACs: []string{sitetest.MAC(3)}})
 	require.True(t, errors.Is(err, context.Canceled), "%v", err)
+}
+
+// A machine that nobody knows is called by what it was asked for by.
+func TestExplainNamesAMachineThatNobodyKnows(t *testing.T) {
+	s := sitetest.New(t)
+	for _, env := range []wire.Environment{wire.WinPE, wire.FullOS} {
+		d, err := s.Explain(s.Ctx, "52-54-00-AA-BB-CC", env, "", time.Time{})
+		require.NoError(t, err)
+		require.Equal(t, "52:54:00:aa:bb:cc", d.DeviceName)
+	}
 }
