@@ -23,6 +23,8 @@ const preferredVariable = "SMSTSPreferredAdvertID"
 type Keys interface {
 	// Line waits for a line until ctx ends.
 	Line(ctx context.Context) (string, error)
+	// Secret is Line without showing what is typed, where the console can do that.
+	Secret(ctx context.Context) (string, error)
 	// Drop forgets what was typed before; a key pressed while the machine came up is no answer to a later question.
 	Drop()
 }
@@ -195,7 +197,11 @@ func (a *BootAgent) tell(ctx context.Context, reasons []wire.Reason) {
 	for _, r := range reasons {
 		text += "; " + r.Text
 	}
-	message := wire.Message{Time: a.config.Clock.Now().UTC(), Severity: "warning", Text: text}
+	a.tellText(ctx, "warning", text)
+}
+
+func (a *BootAgent) tellText(ctx context.Context, severity, text string) {
+	message := wire.Message{Time: a.config.Clock.Now().UTC(), Severity: severity, Text: text}
 	if err := a.session.Do(ctx, http.MethodPost, wire.PathPreflight, message, nil); err != nil {
 		a.config.Logger.Warn("message not delivered", "err", err)
 	}

@@ -92,6 +92,14 @@ func (s *session) answer() wire.SessionResponse {
 	return s.response
 }
 
+// unlocked notes that the PXE password was taken, also for an agent that is killed and started again.
+func (s *session) unlocked() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.response.PasswordNeeded = false
+	return s.save()
+}
+
 // load takes up the session of an earlier process of this boot.
 func (s *session) load() bool {
 	if s.file == "" {

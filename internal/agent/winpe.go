@@ -122,6 +122,11 @@ func (a *BootAgent) Run(ctx context.Context) error {
 	answer := a.session.answer()
 	a.kit.site, a.kit.device = answer.SiteCode, answer.DeviceID
 	say("this machine is %s (%s)", answer.DeviceName, answer.DeviceID)
+	if answer.PasswordNeeded {
+		if err := a.unlock(ctx); err != nil {
+			return err
+		}
+	}
 	run, err := a.choose(ctx)
 	if err != nil || run == nil {
 		return err

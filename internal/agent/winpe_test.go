@@ -197,6 +197,8 @@ type typed struct {
 
 func (k *typed) Drop() { k.early = nil }
 
+func (k *typed) Secret(ctx context.Context) (string, error) { return k.Line(ctx) }
+
 func (k *typed) Line(ctx context.Context) (string, error) {
 	if k.asked != nil {
 		k.asked()

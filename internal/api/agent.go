@@ -44,6 +44,17 @@ func (i *sessionInput) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
+type passwordInput struct {
+	Remote string `json:"-"`
+	Body   wire.Password
+}
+
+// Resolve notes the address that the request came from.
+func (i *passwordInput) Resolve(ctx huma.Context) []error {
+	i.Remote = remote(ctx.RemoteAddr())
+	return nil
+}
+
 func agentOperation(method, path, summary string, maxBody int64) huma.Operation {
 	return huma.Operation{
 		OperationID: summary, Method: method, Path: path, Summary: summary, MaxBodyBytes: maxBody, BodyReadTimeout: agentBodyTime,
@@ -83,6 +94,11 @@ func (a *API) registerAgent() {
 	agentAnswer(a, open, func(ctx context.Context, in *sessionInput) (wire.SessionResponse, error) {
 		return a.Site.OpenSession(ctx, in.Body, in.Remote)
 	})
+	password := agentOperation("POST", wire.PathPassword, "password", maxOpenBody)
+	password.Metadata["locked"] = true
+	agentAct(a, password, func(ctx context.Context, in *passwordInput) error {
+		return a.Site.Unlock(ctx, session(ctx), in.Body.Password, in.Remote)
+	})
 	agentAnswer(a, agentOperation("POST", wire.PathPolicy, "policy", maxAgentBody), func(ctx context.Context, in *input[wire.PolicyRequest]) (wire.Policy, error) {
 		return a.Site.Policy(ctx, session(ctx), in.Body)
 	})
@@ -115,7 +131,9 @@ func (a *API) registerAgent() {
 	}) (wire.ContentLocations, error) {
 		return a.Site.ContentLocations(ctx, session(ctx), in.Package)
 	})
-	agentAct(a, agentOperation("POST", wire.PathPreflight, "message", maxLogBody), func(ctx context.Context, in *input[wire.Message]) error {
+	message := agentOperation("POST", wire.PathPreflight, "message", maxLogBody)
+	message.Metadata["locked"] = true // such as: it waits for the password
+	agentAct(a, message, func(ctx context.Context, in *input[wire.Message]) error {
 		return a.Site.Preflight(ctx, session(ctx), in.Body)
 	})
 }

@@ -112,6 +112,11 @@ func (a *API) agentOnly(ctx huma.Context, next func(huma.Context)) {
 		deny(ctx, a.fail(ctx.Context(), err))
 		return
 	}
+	if s.Locked && ctx.Operation().Metadata["locked"] != true {
+		deny(ctx, &wire.Problem{Title: "Forbidden", Status: http.StatusForbidden, Rule: "PXE-23", Detail: "this site asks for its PXE password first",
+			Remedy: "type it at the machine; a machine started by an older boot image cannot ask: build the boot image again"})
+		return
+	}
 	next(huma.WithValue(ctx, sessionKey{}, s))
 }
 

@@ -41,4 +41,7 @@ func (a *API) registerTrust() {
 	act(a, operation("PUT", "/settings", "Replace the site's settings", wire.ScopeAdmin), func(ctx context.Context, in *input[wire.Settings]) error {
 		return s.SetSettings(ctx, in.Body)
 	})
+	act(a, operation("PUT", "/settings/pxe-password", "Set the PXE password, or end it by an empty one (PXE-23)", wire.ScopeAdmin), func(ctx context.Context, in *input[wire.Password]) error {
+		return s.SetPXEPassword(ctx, in.Body.Password)
+	})
 }

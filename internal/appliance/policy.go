@@ -29,9 +29,16 @@ const ruleExcluded = "PXE-4"
 
 // Decide implements pxe.BootPolicy.
 func (p *policy) Decide(ctx context.Context, m pxe.Machine) (pxe.Decision, error) {
-	settings := p.live.now()
+	settings, started := p.live.now(), m.Choice == anyChoice
 	if slices.ContainsFunc(settings.exclude, func(x string) bool { return sameMAC(x, m.MAC) }) {
 		return pxe.Decision{Action: pxe.Ignore, Silent: true, Rule: ruleExcluded, Reason: "the MAC is on the exclusion list"}, nil
+	}
+	password, err := p.site.PXEPasswordSet(ctx)
+	if err != nil {
+		return pxe.Decision{}, fmt.Errorf("decide: %w", err)
+	}
+	if password || m.Choice == anyChoice {
+		m.Choice = "" // the agent asks, after the password
 	}
 	d, err := p.site.Decide(ctx, site.Asker{
 		Identity: identity(m), Environment: wire.WinPE, Stage: stage(m.Stage), Chosen: m.Choice,
@@ -45,6 +52,9 @@ func (p *policy) Decide(ctx context.Context, m pxe.Machine) (pxe.Decision, error
 	if m.Stage != pxe.StageScript {
 		return out, nil
 	}
+	if password && (out.Action == pxe.Menu || out.Action == pxe.BootEnvironment) {
+		return p.behindPassword(ctx, m, d, out, started)
+	}
 	switch out.Action {
 	case pxe.Menu:
 		for _, c := range d.Considered {
@@ -56,6 +66,22 @@ func (p *policy) Decide(ctx context.Context, m pxe.Machine) (pxe.Decision, error
 		return p.bootEnvironment(ctx, m, d, out)
 	}
 	return out, nil
+}
+
+// anyChoice is the one entry of a menu that names no deployment.
+const anyChoice = "start"
+
+// behindPassword hands out the boot environment and tells nothing of what is
+// deployed: its agent asks for the PXE password first (PXE-23).
+func (p *policy) behindPassword(ctx context.Context, m pxe.Machine, d wire.Decision, out pxe.Decision, started bool) (pxe.Decision, error) {
+	ask := out.Action == pxe.Menu && !started
+	out.Reason, out.Rule = "the PXE password comes first", "PXE-23"
+	if ask {
+		out.Entries = []pxe.MenuEntry{{ID: anyChoice, Title: "Start the boot environment, which asks for the PXE password"}}
+		return out, nil
+	}
+	out.Action = pxe.BootEnvironment
+	return p.bootEnvironment(ctx, m, d, out)
 }
 
 func (p *policy) bootEnvironment(ctx context.Context, m pxe.Machine, d wire.Decision, out pxe.Decision) (pxe.Decision, error) {

@@ -119,3 +119,31 @@ func TestScriptNamesTheAddressNearTheMachine(t *testing.T) {
 	require.Contains(t, d.Args, wire.ArgURL+"=https://10.2.0.1 ")
 	require.True(t, strings.HasPrefix(d.Files[0].URL, "http://10.2.0.1/f/"), d.Files[0].URL)
 }
+
+// PXE-23: the loader tells nothing of what is deployed, the agent asks first.
+func TestPXE23LoaderTellsNothing(t *testing.T) {
+	b := newBench(t)
+	dep, image := b.deploy(wire.Available)
+	require.NoError(t, b.site.SetPXEPassword(t.Context(), "correct horse battery"))
+	d := b.decide(b.policy(), machine(pxe.StageScript))
+	require.Equal(t, pxe.Menu, d.Action)
+	require.Len(t, d.Entries, 1)
+	require.NotContains(t, d.Reason+d.Entries[0].ID+d.Entries[0].Title, dep.ID)
+	require.NotContains(t, d.Entries[0].Title, "seq")
+	for _, choice := range []string{d.Entries[0].ID, dep.ID} {
+		m := machine(pxe.StageScript)
+		m.Choice = choice
+		got := b.decide(b.policy(), m)
+		if choice == dep.ID {
+			require.Equal(t, pxe.Menu, got.Action, "a guess says nothing")
+			continue
+		}
+		require.Equal(t, pxe.BootEnvironment, got.Action)
+		require.Contains(t, got.Files[0].URL, image.ID)
+		require.NotContains(t, got.Args, wire.ArgPick)
+	}
+	require.NoError(t, b.site.SetPXEPassword(t.Context(), ""))
+	m := machine(pxe.StageScript)
+	m.Choice = anyChoice
+	require.Equal(t, dep.ID, b.decide(b.policy(), m).Entries[0].ID, "the password was removed meanwhile")
+}

@@ -21,12 +21,13 @@ func newSettingsCommand(env *environment) *cobra.Command {
 			return printSettings(env, s)
 		},
 	}
-	return group("settings", "The site's settings", show, newSettingsSetCommand(env))
+	return group("settings", "The site's settings", show, newSettingsSetCommand(env), newPXEPasswordCommand(env))
 }
 
 func printSettings(env *environment, s wire.Settings) error {
 	return env.print(s, func(w *tabwriter.Writer) {
 		row(w, "unknown computers are served (PXE-1)", yes(s.UnknownComputers))
+		row(w, "password at machines that start from the network (PXE-23)", passwordSet(s.PXEPassword))
 		row(w, "Wake-on-LAN (WOL-2)", yes(s.WakeOnLAN))
 		row(w, "wake-up before the due time (WOL-8)", time.Duration(s.WakeOffset))
 		row(w, "windows apply in WinPE (MWN-18)", yes(s.WindowsApplyInWinPE))
@@ -38,6 +39,13 @@ func printSettings(env *environment, s wire.Settings) error {
 		row(w, "agents poll every", time.Duration(s.PollInterval))
 		row(w, "boot order after a deployment", finalBoot(s.NetworkFirst))
 	})
+}
+
+func passwordSet(set bool) string {
+	if set {
+		return "set"
+	}
+	return "none"
 }
 
 func finalBoot(networkFirst bool) string {

@@ -31,7 +31,7 @@ func (s *Service) Claim(ctx context.Context, who Session, r wire.ClaimRequest) (
 		if err != nil {
 			return err
 		}
-		out, err = s.runForAgent(tx, run)
+		out, err = s.runForAgent(tx, who, run)
 		return err
 	})
 	s.feed.bump()
@@ -57,7 +57,7 @@ func (s *Service) begin(tx *store.Tx, who Session, r wire.ClaimRequest) (store.R
 	}
 	now := s.Now().UTC()
 	d := *f.Served
-	run := store.Run{Key: r.Key, SequenceVersion: c.Sequence.Version, Environment: r.Environment, Children: map[string]int{}}
+	run := store.Run{Key: r.Key, SequenceVersion: c.Sequence.Version, Environment: r.Environment, Children: map[string]int{}, Unlocked: who.Unlocked}
 	run.RunInfo = wire.RunInfo{ID: s.newID(), Device: d.ID, DeviceName: d.Name, Deployment: c.Deployment.ID, Sequence: c.Sequence.ID,
 		SequenceName: c.Sequence.Name, State: wire.RunRunning, Firmware: d.Firmware, LaunchMode: cmp.Or(r.LaunchMode, who.LaunchMode),
 		UserStarted: r.UserStarted, Awaits: r.Environment, Boot: who.Boot, Media: who.Media, Started: now, LastContact: now}
@@ -141,7 +141,7 @@ func childVersions(tx *store.Tx, seq wire.Sequence, versions map[string]int, dep
 }
 
 // runForAgent builds what the agent gets of a run.
-func (s *Service) runForAgent(tx *store.Tx, run store.Run) (wire.Run, error) {
+func (s *Service) runForAgent(tx *store.Tx, who Session, run store.Run) (wire.Run, error) {
 	out := wire.Run{ID: run.ID, Deployment: run.Deployment, SequenceID: run.Sequence, SequenceName: run.SequenceName,
 		Option: wire.AsNeeded, ShowProgress: true, LaunchMode: run.LaunchMode, Awaits: run.Awaits, Started: run.Started}
 	var err error
@@ -167,7 +167,7 @@ func (s *Service) runForAgent(tx *store.Tx, run store.Run) (wire.Run, error) {
 		return out, err
 	}
 	out.ComputerName = hostName(device.Name)
-	if out.Variables, out.Secret, err = variablesFor(tx, device, run.Media); err != nil {
+	if out.Variables, out.Secret, err = variablesFor(tx, device, run.Media, mayHaveSecrets(who, device, run)); err != nil {
 		return out, err
 	}
 	if err := s.defaultBootOrder(tx, out.Variables); err != nil {
@@ -216,17 +216,28 @@ func hostName(s string) string {
 	return strings.Trim(s[:min(len(s), 63)], "-")
 }
 
+// mayHaveSecrets is DESIGN's rule: secrets go only to an approved device, after a
+// PXE password, or to a medium with its own key. PXE is as trustworthy as its
+// wire. What began by a medium or with the password and now goes on in the
+// installed OS has shown a token that only this run's disk got.
+func mayHaveSecrets(who Session, d wire.Device, run store.Run) bool {
+	switch {
+	case d.Approved, who.Media != "", who.Unlocked:
+		return true
+	}
+	return who.Environment == wire.FullOS && (run.Media != "" || run.Unlocked)
+}
+
 // variablesFor merges by TS-82: media, then collections by priority and id,
-// then the device; the later one wins. Secrets go only to an approved device or
-// to a medium with its own key: PXE is as trustworthy as its wire.
-func variablesFor(tx *store.Tx, d wire.Device, media string) (map[string]string, []string, error) {
+// then the device; the later one wins. Without secrets the hidden ones stay out.
+func variablesFor(tx *store.Tx, d wire.Device, media string, secrets bool) (map[string]string, []string, error) {
 	values, hidden, spelled := map[string]string{}, map[string]bool{}, map[string]string{}
 	set := func(v wire.Variable) {
 		key := strings.ToLower(v.Name)
 		if spelled[key] == "" {
 			spelled[key] = v.Name
 		}
-		if v.Hidden && !d.Approved && media == "" {
+		if v.Hidden && !secrets {
 			return
 		}
 		values[key], hidden[key] = v.Value, v.Hidden

@@ -45,7 +45,7 @@ func (s *Service) Run(ctx context.Context, who Session, id string) (out wire.Run
 		if err != nil {
 			return err
 		}
-		out, err = s.runForAgent(tx, run)
+		out, err = s.runForAgent(tx, who, run)
 		return err
 	})
 	return out, err

@@ -84,9 +84,10 @@ type Config struct {
 // Service is the site. It is safe for concurrent use.
 type Service struct {
 	Config
-	feed  feed
-	logs  sync.Mutex
-	boots bootLimiter
+	feed    feed
+	logs    sync.Mutex
+	boots   bootLimiter
+	guesses guesses
 }
 
 // New makes the site's built-in objects and keys when they are missing.
@@ -111,6 +112,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	}
 	s := &Service{Config: c}
 	s.feed.init()
+	s.guesses = s.newGuesses()
 	return s, s.ensureBuiltIn(ctx)
 }
 

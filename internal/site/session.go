@@ -21,6 +21,11 @@ type Session struct {
 	LaunchMode  wire.LaunchMode
 	Boot, Media string
 	Expires     time.Time
+	// Locked is a session by PXE that has to give the password first, Unlocked one
+	// that did (PXE-23).
+	Locked, Unlocked bool
+
+	token string // hash
 }
 
 // BootBinding is what a boot token is good for.
@@ -143,7 +148,7 @@ func (o *opening) open() (wire.SessionResponse, error) {
 		}
 	}
 	launch := cmp.Or(o.request.LaunchMode, wire.LaunchMode(o.token.Launch), wire.LaunchSMS)
-	out.Token, err = o.session(store.Token{Kind: kindSession, Subject: device.ID, Env: string(o.request.Environment),
+	out.Token, out.PasswordNeeded, err = o.session(store.Token{Kind: kindSession, Subject: device.ID, Env: string(o.request.Environment),
 		Launch: string(launch), Boot: o.token.Boot, Media: o.token.Media})
 	if err != nil {
 		return out, err
@@ -307,5 +312,6 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Session, erro
 		return Session{}, err
 	}
 	s.slide(ctx, t, sessionTTL)
-	return Session{Device: t.Subject, Environment: wire.Environment(t.Env), LaunchMode: wire.LaunchMode(t.Launch), Boot: t.Boot, Media: t.Media, Expires: t.Expires}, nil
+	return Session{Device: t.Subject, Environment: wire.Environment(t.Env), LaunchMode: wire.LaunchMode(t.Launch), Boot: t.Boot, Media: t.Media, Expires: t.Expires,
+		Locked: t.Locked, Unlocked: t.Unlocked, token: t.Hash}, nil
 }

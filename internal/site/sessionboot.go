@@ -92,26 +92,34 @@ func (o *opening) nonceHash() string { return hashToken(o.request.Nonce) }
 
 // session gives the token of the session t. With a boot token and a nonce it is
 // worked out and not drawn, so that whoever asks again is given the same one,
-// though only its hash is kept.
-func (o *opening) session(t store.Token) (string, error) {
-	if o.token.Kind != kindBoot || o.token.Nonce == "" {
-		return o.issue(o.tx, t, sessionTTL)
+// though only its hash is kept. locked says that the PXE password comes first
+// (PXE-23): whoever starts from the network is asked, also in the middle of a run.
+func (o *opening) session(t store.Token) (token string, locked bool, err error) {
+	if o.token.Kind == kindBoot {
+		p, err := pxePassword(o.tx)
+		if err != nil {
+			return "", false, err
+		}
+		t.Locked = len(p.Hash) > 0
 	}
-	token, err := o.derive()
-	if err != nil {
-		return "", err
+	if o.token.Kind != kindBoot || o.token.Nonce == "" {
+		token, err = o.issue(o.tx, t, sessionTTL)
+		return token, t.Locked, err
+	}
+	if token, err = o.derive(); err != nil {
+		return "", false, err
 	}
 	if !o.repeated {
-		return token, o.keep(o.tx, t, token, sessionTTL)
+		return token, t.Locked, o.keep(o.tx, t, token, sessionTTL)
 	}
 	was, err := o.lookup(o.tx, kindSession, token)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if was.Subject != t.Subject { // the nonce is right, but the machine is another
-		return "", o.reused()
+		return "", false, o.reused()
 	}
-	return token, nil
+	return token, was.Locked, nil
 }
 
 func (o *opening) derive() (string, error) {

@@ -37,7 +37,11 @@ func settings(tx *store.Tx) (wire.Settings, error) {
 // Settings returns the site's settings.
 func (s *Service) Settings(ctx context.Context) (v wire.Settings, err error) {
 	err = s.Store.View(ctx, func(tx *store.Tx) error {
-		v, err = settings(tx)
+		if v, err = settings(tx); err != nil {
+			return err
+		}
+		p, err := pxePassword(tx)
+		v.PXEPassword = len(p.Hash) > 0
 		return err
 	})
 	return v, err
@@ -45,6 +49,7 @@ func (s *Service) Settings(ctx context.Context) (v wire.Settings, err error) {
 
 // SetSettings replaces the site's settings.
 func (s *Service) SetSettings(ctx context.Context, v wire.Settings) error {
+	v.PXEPassword = false // has its own way in
 	switch {
 	case v.SiteSystems != "Block" && v.SiteSystems != "Warn":
 		return invalid("HRD-6", "deploymentSiteSystems", "value must be Block or Warn", "set one of the two")

@@ -16,6 +16,8 @@ type Run struct {
 	Environment     wire.Environment `json:"environment"`
 	// Children maps child sequences to the version that the run took (TSV-4).
 	Children map[string]int `json:"children,omitempty"`
+	// Unlocked says that the PXE password was given for it (PXE-23).
+	Unlocked bool `json:"unlocked,omitempty"`
 }
 
 // Run returns one run, or ErrNotFound.

@@ -23,7 +23,9 @@ type Token struct {
 	Address  string     `json:"address,omitempty"`
 	Launch   string     `json:"launch,omitempty"`
 	Env      string     `json:"env,omitempty"`
-	Nonce    string     `json:"nonce,omitempty"` // hash of what the agent that used it first sent along
+	Nonce    string     `json:"nonce,omitempty"`    // hash of what the agent that used it first sent along
+	Locked   bool       `json:"locked,omitempty"`   // session: good for nothing until the PXE password is given
+	Unlocked bool       `json:"unlocked,omitempty"` // session: it was given
 	Created  time.Time  `json:"created"`
 	Expires  time.Time  `json:"-"`
 	Used     time.Time  `json:"-"`

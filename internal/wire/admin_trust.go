@@ -83,4 +83,13 @@ type Settings struct {
 	StaleAfter          Duration `json:"staleAfter"`             // a run not heard of
 	PollInterval        Duration `json:"pollInterval"`           // installed agents
 	NetworkFirst        bool     `json:"networkFirst,omitempty"` // final boot order, for labs
+	// PXEPassword tells whether one is set (PXE-23). It is changed by
+	// PUT /settings/pxe-password and not with the others.
+	PXEPassword bool `json:"pxePassword,omitempty"`
+}
+
+// Password is the PXE password (PXE-23), from an administrator who sets it (empty
+// ends it) or from an agent at whose machine it was typed. It is never answered.
+type Password struct {
+	Password string `json:"password"`
 }

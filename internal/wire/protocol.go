@@ -11,6 +11,7 @@ const ProtocolHeader = "Bootyard-Protocol"
 // PathSession need the bearer token that PathSession gave.
 const (
 	PathSession    = "/api/v1/agent/session"               // POST SessionRequest -> SessionResponse
+	PathPassword   = "/api/v1/agent/password"              // POST Password, when the session says so (PXE-23)
 	PathPolicy     = "/api/v1/agent/policy"                // POST PolicyRequest -> Policy
 	PathRuns       = "/api/v1/agent/runs"                  // POST ClaimRequest -> Run
 	PathRun        = "/api/v1/agent/runs/{run}"            // GET -> Run

@@ -54,6 +54,9 @@ type SessionResponse struct {
 	// ClientToken is set when a resume token was exchanged: the installed
 	// agent keeps it for its next sessions.
 	ClientToken string `json:"clientToken,omitempty"`
+	// PasswordNeeded says that the PXE password must be given before anything
+	// else is answered (PXE-23).
+	PasswordNeeded bool `json:"passwordNeeded,omitempty"`
 	// Time is the appliance's clock; a boot environment sets its own by it
 	// (DESIGN.md, "clock").
 	Time time.Time `json:"time"`

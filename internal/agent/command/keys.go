@@ -68,6 +68,16 @@ func (k *keys) Line(ctx context.Context) (string, error) {
 	}
 }
 
+// Secret implements agent.Keys. Nobody knows at which console somebody types, so none shows anything meanwhile.
+func (k *keys) Secret(ctx context.Context) (string, error) {
+	for _, f := range k.files {
+		if shown, err := hideTyping(f); err == nil {
+			defer shown()
+		}
+	}
+	return k.Line(ctx)
+}
+
 // Drop implements agent.Keys. A reader holds at most one line, and what lies behind it comes at once.
 func (k *keys) Drop() {
 	quiet := time.NewTimer(dropFor)
