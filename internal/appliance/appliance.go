@@ -21,6 +21,7 @@ import (
 	"github.com/bootyard/bootyard/internal/config"
 	"github.com/bootyard/bootyard/internal/console"
 	"github.com/bootyard/bootyard/internal/pki"
+	"github.com/bootyard/bootyard/internal/quiet"
 	"github.com/bootyard/bootyard/internal/signedurl"
 	"github.com/bootyard/bootyard/internal/site"
 	"github.com/bootyard/bootyard/internal/store"
@@ -36,17 +37,39 @@ import (
 // pxe.menu_timeout and pxe.kernel_args are taken up, what else differs is named
 // in the log.
 func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, changed <-chan *config.Config) error {
-	a, err := open(ctx, cfg, log)
+	calm := quiet.NewHandler(log.Handler(), nil, repeated...)
+	a, err := open(ctx, cfg, slog.New(calm))
 	if err != nil {
 		return err
 	}
+	a.calm = calm
 	defer a.close()
 	return a.run(ctx, changed)
+}
+
+// repeated are the lines of the log that strangers can cause as often as they
+// like.
+var repeated = []quiet.Rule{
+	{Message: "not answered", Same: []string{"protocol", "message", "mac", "addr", "reason"}},
+	{Message: "answered", Most: 3000}, // a lab of a thousand machines that start together
+	{Message: "boot script withheld", Same: []string{"addr", "reason"}},
+	{Message: "boot file withheld", Same: []string{"addr", "reason"}},
+	{Message: "content withheld", Same: []string{"addr", "reason"}},
+	{Message: "content not served", Same: []string{"addr", "package", "reason", "err"}},
+	{Message: "session refused", Same: []string{"remote", "reason"}},
+	{Message: "wrong PXE password", Same: []string{"remote", "device"}},
+	{Message: "no address to offer", Same: []string{"iface", "err"}},
+	{Message: "lease not saved, so not given: free space for the lease file", Same: []string{"err"}},
+	{Message: "address is used by somebody else: the client declined it", Same: []string{"iface", "mac"}},
+	{Message: "address is used by somebody else: it answered ARP", Same: []string{"iface", "addr"}},
+	{Message: "boot records dropped: more came in than could be written", Same: []string{"err"}},
+	{Message: "boot record not written", Same: []string{"err"}},
 }
 
 type appliance struct {
 	cfg     *config.Config
 	log     *slog.Logger
+	calm    *quiet.Handler
 	live    *live
 	store   *store.Store
 	library *library.Library
@@ -249,6 +272,7 @@ func (a *appliance) run(ctx context.Context, changed <-chan *config.Config) erro
 		return a.serve(ctx, l.socket, ending(ctx, a.mount(management.Socket(), http.NotFoundHandler())))
 	})
 	g.Go(func() error { return a.reload(ctx, changed) })
+	g.Go(func() error { return a.calm.Run(ctx) })
 	g.Go(func() error { return a.waker.queue.Run(ctx) })
 	g.Go(func() error { return a.wakeLoop(ctx) })
 	g.Go(func() error { return a.collector().run(ctx) })

@@ -127,3 +127,18 @@ func TestLastBootRecordsAreWritten(t *testing.T) {
 	require.Len(t, boots[0].Answers, 20)
 	stop() // twice is no harm
 }
+
+// What strangers ask again and again is one line and a count.
+func TestRepeatedRefusalsAreOneLine(t *testing.T) {
+	cfg := testConfig(t)
+	stop, out := start(t, cfg)
+	plain := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for range 30 {
+		status, _ := get(t, plain, cfg.HTTP.URL+"/f/x")
+		require.Equal(t, 403, status)
+	}
+	require.Equal(t, 1, strings.Count(out.String(), "boot file withheld"))
+	require.NoError(t, stop())
+	require.Equal(t, 2, strings.Count(out.String(), "boot file withheld"))
+	require.Contains(t, out.String(), "more_times=29")
+}

@@ -196,6 +196,9 @@ func (s *Service) AuthenticateAdmin(ctx context.Context, token string) (Admin, e
 	return Admin{Name: t.Name, Scope: t.Scope}, nil
 }
 
+// alertEvery is how long the same alert is only counted.
+const alertEvery = time.Minute
+
 // alert raises an alert, or counts it again, and records it.
 func (s *Service) alert(tx *store.Tx, key, severity, text string, m wire.StatusMessage) error {
 	now := s.Now().UTC()
@@ -206,9 +209,11 @@ func (s *Service) alert(tx *store.Tx, key, severity, text string, m wire.StatusM
 	if err != nil {
 		return err
 	}
+	// Whoever repeats it at once makes the count grow and not the messages.
+	again := a.State == "active" && a.Text == text && now.Sub(a.Last) < alertEvery
 	a.State, a.Severity, a.Last, a.Text = "active", severity, now, text
 	a.Count++
-	if err := tx.PutAlert(a); err != nil {
+	if err := tx.PutAlert(a); err != nil || again {
 		return err
 	}
 	m.Kind, m.Severity, m.Time, m.Text = "alert", severity, now, text
