@@ -243,7 +243,7 @@ func (e *Engine) restart(ctx context.Context, i int, r *step.Restart) (*Result, 
 		e.entered = e.ancestors(i)
 	}
 	e.log(smstslog.Info, fmt.Sprintf("The action (%s) initiated a reboot request", n.Name))
-	out := &Restart{Target: r.Target, Message: e.variables.Mask(e.variables.Expand(r.Message)), Delay: r.Delay}
+	out := &Restart{Target: r.Target, Message: e.variables.Mask(e.variables.Expand(r.Message)), Delay: r.Delay, PowerOff: r.PowerOff}
 	e.ending = func(ctx context.Context) (*Result, error) {
 		if err := e.save(ctx, func(c *Checkpoint) { c.Awaits = awaits(r.Target) }); err != nil {
 			return nil, err

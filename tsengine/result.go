@@ -34,6 +34,8 @@ type Restart struct {
 	Target  step.Target   `json:"target"`
 	Message string        `json:"message,omitempty"`
 	Delay   time.Duration `json:"delay,omitempty"`
+	// PowerOff: the machine is to be switched off, not started anew.
+	PowerOff bool `json:"powerOff,omitempty"`
 }
 
 // LastAction is the result of the last step that ran (TS-31).

@@ -43,7 +43,7 @@ func TestSemantics(t *testing.T) {
 			[]string{"exit 3247440400", "echo 3247440400"}, tsengine.Succeeded, 0},
 		"a skipped step changes no result": {command("a", "exit 0", "") + command("b", "exit 1", `disable="true"`) + command("c", "echo %_SMSTSLastActionName% %_SMSTSCurrentActionName%", ""),
 			[]string{"exit 0", "echo a c"}, tsengine.Succeeded, 0},
-		"unsupported": {typed("EnableBitLockerAction", "x", ""), nil, tsengine.Failed, step.CodeUnsupported},
+		"unsupported": {typed("InventedAction", "x", ""), nil, tsengine.Failed, step.CodeUnsupported},
 		"failure in depth": {`<group name="a" continueOnError="true"><group name="b"><group name="c">` + command("x", "exit 3", "") + `</group>` + command("y", "exit 0", "") + `</group>` + command("z", "exit 0", "") + `</group>` + command("last", "echo last", ""),
 			[]string{"exit 3", "echo last"}, tsengine.Succeeded, 0},
 		"set variable": {setVariable("A", "one") + setVariable("A", "%A% two") + setVariable("B", "%Gone%") + command("c", "echo %A% %B%", ""),

@@ -133,6 +133,9 @@ func (a *Agent) ended(ctx context.Context, j *job, result tsengine.Result) error
 	return clearRun(a.kit.runDir())
 }
 
+// switchOff is what the file of a due restart holds when the machine is to be switched off.
+const switchOff = "off"
+
 // restartAfter restarts now, or when a window allows it (MWN-13). The engine has saved the state.
 func (a *Agent) restartAfter(ctx context.Context, j *job, result tsengine.Result) error {
 	j.phase(wire.PhaseRestart)
@@ -142,7 +145,11 @@ func (a *Agent) restartAfter(ctx context.Context, j *job, result tsengine.Result
 			return err
 		}
 	}
-	if err := atomicfile.Write(filepath.Join(a.kit.runDir(), restartFile), nil, 0o600); err != nil {
+	var how []byte
+	if r := result.Restart; r != nil && r.PowerOff {
+		how = []byte(switchOff)
+	}
+	if err := atomicfile.Write(filepath.Join(a.kit.runDir(), restartFile), how, 0o600); err != nil {
 		return err
 	}
 	flush, cancel := context.WithTimeout(ctx, tryCheckpoint)
@@ -173,14 +180,22 @@ func (a *Agent) restart(ctx context.Context) error {
 			return fmt.Errorf("the restart of the run waits: %s (%s)", reason.Text, reason.Rule)
 		}
 	}
+	how, err := os.ReadFile(filepath.Join(a.kit.runDir(), restartFile))
+	if err != nil {
+		return fmt.Errorf("begin the restart: %w", err)
+	}
+	restart := a.config.Machine.Restart
+	if string(how) == switchOff {
+		restart = a.config.Machine.PowerOff
+	}
 	// Gone before the restart: whoever finds the folder without it has restarted.
 	if err := os.Remove(filepath.Join(a.kit.runDir(), restartFile)); err != nil {
 		return fmt.Errorf("begin the restart: %w", err)
 	}
 	a.config.Console.Say("%s", wire.MarkRunRestart)
-	if err := a.config.Machine.Restart(ctx); err != nil {
+	if err := restart(ctx); err != nil {
 		// Still due; without the file the next round would take this system for the restarted one.
-		keep := atomicfile.Write(filepath.Join(a.kit.runDir(), restartFile), nil, 0o600)
+		keep := atomicfile.Write(filepath.Join(a.kit.runDir(), restartFile), how, 0o600)
 		return errors.Join(fmt.Errorf("restart: %w", err), keep)
 	}
 	return ErrRestarting

@@ -248,6 +248,9 @@ func (a *BootAgent) restart(ctx context.Context, job *job, result tsengine.Resul
 		a.config.Console.Say("status that is not delivered before the restart: %v", err)
 	}
 	a.config.Console.Say("%s: run %s", wire.MarkRunRestart, job.run.ID)
+	if r != nil && r.PowerOff {
+		return a.leave(ctx, job, a.config.Machine.PowerOff)
+	}
 	return a.leave(ctx, job, a.config.Machine.Restart)
 }
 

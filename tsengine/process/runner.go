@@ -37,22 +37,27 @@ func (r Runner) Run(ctx context.Context, c machine.Command) (machine.Exit, error
 	if strings.IndexByte(c.Line, 0) >= 0 {
 		return machine.Exit{}, errors.New("the command line holds a zero byte")
 	}
+	return r.execute(ctx, c.Timeout, c.Environment, c.Output, func(ctx context.Context) (*exec.Cmd, error) { return build(ctx, c) })
+}
+
+// execute runs what prepare builds, with everything it starts ended when the time is up.
+func (r Runner) execute(ctx context.Context, timeout time.Duration, environment []string, lines func(string), prepare func(context.Context) (*exec.Cmd, error)) (machine.Exit, error) {
 	inner := ctx
-	if c.Timeout > 0 {
+	if timeout > 0 {
 		var cancel context.CancelFunc
-		inner, cancel = context.WithTimeoutCause(ctx, c.Timeout, machine.ErrTimeout)
+		inner, cancel = context.WithTimeoutCause(ctx, timeout, machine.ErrTimeout)
 		defer cancel()
 	}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // never fails on supported systems
 	mark := marker + "=" + hex.EncodeToString(id)
-	cmd, err := build(inner, c)
+	cmd, err := prepare(inner)
 	if err != nil {
 		return machine.Exit{}, err
 	}
-	cmd.Env = append(r.environ(), c.Environment...)
+	cmd.Env = append(r.environ(), environment...)
 	cmd.Env = append(cmd.Env, mark)
-	output := newTail(c.Output)
+	output := newTail(lines)
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.WaitDelay = drain
 	cmd.Cancel = func() error { return killTree(cmd.Process.Pid, mark) }

@@ -51,6 +51,8 @@ type Restart struct {
 	Message string
 	Delay   time.Duration
 	Again   bool
+	// PowerOff switches the machine off instead; the sequence goes on at the next start, whoever asks for it.
+	PowerOff bool
 }
 
 // Exit codes that the engine and steps give of their own accord.

@@ -3,6 +3,7 @@ package host
 import (
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine/machine"
+	"github.com/bootyard/bootyard/tsengine/process"
 )
 
 // Capabilities are what the machine can do besides writing disks.
@@ -10,10 +11,12 @@ func Capabilities(environment wire.Environment, version string) machine.Capabili
 	local := Linux{Environment: environment}
 	c := machine.Capabilities{
 		Folders:   Folders{},
+		Programs:  process.Runner{},
 		Readiness: &Readiness{Linux: local, ClientVersion: dotted(version), Free: FreeOn},
 	}
 	if environment == wire.FullOS {
 		c.Capture = Capture{Linux: local}
+		c.Preparation = Preparation{Linux: local, Programs: process.Runner{}}
 	}
 	return c
 }

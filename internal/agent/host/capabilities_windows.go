@@ -3,12 +3,14 @@ package host
 import (
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine/machine"
+	"github.com/bootyard/bootyard/tsengine/process"
 )
 
 // Capabilities are what the machine can do besides writing disks.
 func Capabilities(environment wire.Environment, version string) machine.Capabilities {
 	c := machine.Capabilities{
 		Folders:   Folders{},
+		Programs:  process.Runner{},
 		Readiness: readiness{environment: environment, version: dotted(version)},
 	}
 	if environment == wire.FullOS {
