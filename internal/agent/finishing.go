@@ -130,7 +130,11 @@ func (a *Agent) ended(ctx context.Context, j *job, result tsengine.Result) error
 		// The folder stays, and the next round tries again; nothing of the run is done twice.
 		return fmt.Errorf("the run has ended, its status is queued: %w", err)
 	}
-	return clearRun(a.kit.runDir())
+	if err := clearRun(a.kit.runDir()); err != nil {
+		return err
+	}
+	j.postAction()
+	return nil
 }
 
 // switchOff is what the file of a due restart holds when the machine is to be switched off.

@@ -21,6 +21,7 @@ import (
 	"github.com/bootyard/bootyard/tsengine"
 	"github.com/bootyard/bootyard/tsengine/fact"
 	"github.com/bootyard/bootyard/tsengine/machine"
+	"github.com/bootyard/bootyard/tsengine/process"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
 	"github.com/bootyard/bootyard/tsengine/variable"
@@ -76,6 +77,7 @@ type job struct {
 	outbox *outbox.Outbox
 	log    *smstslog.Writer
 	phases phases
+	post   string // SMSTSPostAction of a run that has ended (TS-122); may hold secrets
 }
 
 // newJob prepares a run. from is the checkpoint to go on from, nil for the start.
@@ -127,7 +129,30 @@ func (j *job) execute(ctx context.Context) (tsengine.Result, error) {
 	}
 	stop()
 	<-delivered
+	if err == nil && (result.Outcome == tsengine.Succeeded || result.Outcome == tsengine.Failed) {
+		j.post = engine.PostAction()
+	}
 	return result, err
+}
+
+// postAction starts what the sequence wants to be started last. Nobody waits for it, and what becomes of it is nowhere
+// recorded (TS-122).
+func (j *job) postAction() {
+	if j.post == "" {
+		return
+	}
+	commands := j.commands
+	if commands == nil {
+		commands = process.Runner{}
+	}
+	detacher, ok := commands.(machine.Detacher)
+	if !ok {
+		j.console.Say("SMSTSPostAction is not started: programs cannot be left alone here")
+		return
+	}
+	if err := detacher.Detach(j.post); err != nil {
+		j.console.Say("SMSTSPostAction is not started: %v", err)
+	}
 }
 
 // locateAll makes sure before the first step that all content can be had (TS-12): better no start than an empty disk.

@@ -283,6 +283,7 @@ func (a *BootAgent) runSucceeded(ctx context.Context, job *job) error {
 	if err := errors.Join(err, clearRun(a.kit.runDir())); err != nil {
 		a.config.Console.Say("%v", err)
 	}
+	job.postAction()
 	return a.leave(ctx, job, a.config.Machine.Restart)
 }
 
@@ -310,5 +311,6 @@ func (a *BootAgent) runFailed(ctx context.Context, job *job, result tsengine.Res
 	if err != nil {
 		a.config.Console.Say("The appliance does not know of the failure: %v", err)
 	}
+	job.postAction()
 	return told
 }

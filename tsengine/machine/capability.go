@@ -62,6 +62,12 @@ type OSSetup interface {
 	Setup(ctx context.Context, request SetupRequest, progress Progress) error
 }
 
+// Detacher is implemented by Commands that can start a program nobody waits for.
+type Detacher interface {
+	// Detach starts a command line and returns at once; the program goes on when the agent ends (TS-122).
+	Detach(line string) error
+}
+
 // Content brings packages.
 type Content interface {
 	// Fetch makes the content of a package available, verified against its hash, and returns the folder it is in. It is

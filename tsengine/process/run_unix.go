@@ -43,6 +43,12 @@ func build(ctx context.Context, c machine.Command) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
+// detached gives the program a session of its own, which is not ended with the agent's.
+func detached(a *syscall.SysProcAttr) {
+	keepLiving(a)
+	a.Setpgid, a.Setsid = false, true
+}
+
 // find looks for a program in the working folder first, as sequences expect (TS-101), then in PATH. A script of a
 // package that lost its executable bit on the way is started by its interpreter.
 func find(name, dir string) ([]string, error) {

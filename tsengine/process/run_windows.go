@@ -26,6 +26,14 @@ func build(ctx context.Context, c machine.Command) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
+// detachedProcess is DETACHED_PROCESS, which package syscall does not name.
+const detachedProcess = 0x00000008
+
+// detached gives the program no console and a group of its own.
+func detached(a *syscall.SysProcAttr) {
+	a.CreationFlags |= detachedProcess | syscall.CREATE_NEW_PROCESS_GROUP
+}
+
 func killTree(root int, _ string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()

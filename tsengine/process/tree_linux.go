@@ -11,6 +11,8 @@ import (
 
 func dieWithParent(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGKILL }
 
+func keepLiving(a *syscall.SysProcAttr) { a.Pdeathsig = 0 }
+
 // killTree ends a program and everything it started (TS-28): its process group, all descendants, and whoever carries
 // the mark in its environment, which finds daemons that left the group and lost their parent. It looks again until
 // nobody is left, because processes may fork while they are being killed.
