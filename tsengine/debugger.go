@@ -54,6 +54,7 @@ type Standing struct {
 	Breaks  []int
 	Taken   uint64 // number of the last command that was taken
 	Refused string // why that one was not carried out; empty when it was
+	Left    bool   // the run has left debug mode; the answer does not matter
 }
 
 // DebugFailure is the failure that a paused run stands at (TS-50).
@@ -199,7 +200,11 @@ func (e *Engine) obey(ctx context.Context, c DebugCommand) (goes bool, result *R
 			result, err = e.giveUp(ctx)
 			return false, result, err
 		}
-		goes = true
+		if err := e.save(ctx, nil); err != nil {
+			return false, nil, err
+		}
+		_, err = e.config.Debugger.Next(ctx, Standing{Pointer: e.next, Taken: d.Taken, Left: true})
+		return true, nil, err
 	case DebugAbandon:
 		e.log(smstslog.Error, "Nobody attached to the debugger for an hour (DBG-6)")
 		if d.Failed != nil {

@@ -49,9 +49,11 @@ type Config struct {
 	Local machine.Capabilities
 	// Facts gathers the fact sheet at the start of a run; nil: expressions that need Windows are false with a warning.
 	Facts   func() *fact.Sheet
-	Backoff link.Backoff    // zero: one second to half a minute, for an hour
-	Retry   client.Retry    // of downloads; zero: DOP-19
-	Users   func() []string // who is signed in; nil: nobody
+	Backoff link.Backoff // zero: one second to half a minute, for an hour
+	Retry   client.Retry // of downloads; zero: DOP-19
+	// DebugHold is how long the appliance may hold a request of a run that is paused in the debugger; zero: 20 seconds.
+	DebugHold time.Duration
+	Users     func() []string // who is signed in; nil: nobody
 	// Ended, if not nil, is called after a run that a boot environment began, when nothing needs its marks on the disk any
 	// more (MED-25).
 	Ended func() error
@@ -101,7 +103,8 @@ func New(c Config) (*Agent, error) {
 	}
 	a.session = &session{client: line, request: a.sessionRequest, opened: a.sessionOpened}
 	a.kit = &kit{environment: wire.FullOS, line: a.session, client: line, http: &http.Client{Transport: transport}, machine: c.Machine,
-		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, local: c.Local, facts: c.Facts, retry: c.Retry}
+		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, local: c.Local, facts: c.Facts, retry: c.Retry,
+		debugHold: c.DebugHold}
 	return a, nil
 }
 

@@ -64,6 +64,7 @@ type kit struct {
 	local       machine.Capabilities
 	facts       func() *fact.Sheet // nil: none
 	retry       client.Retry
+	debugHold   time.Duration // zero: debugHold
 }
 
 func (k *kit) runDir() string { return filepath.Join(k.dir, "run") }
@@ -113,10 +114,13 @@ func (j *job) close() error { return errors.Join(j.log.Close(), j.outbox.Close()
 
 // execute runs the sequence until it ends, fails or wants a restart, and delivers status meanwhile.
 func (j *job) execute(ctx context.Context) (tsengine.Result, error) {
-	engine, err := j.engine(ctx)
+	debug := j.newDebugger(ctx)
+	defer debug.end()
+	engine, err := j.engine(ctx, debug)
 	if err != nil {
 		return tsengine.Result{}, err
 	}
+	debug.engine = engine
 	delivering, stop := context.WithCancel(ctx)
 	delivered := make(chan struct{})
 	go func() { // ends with stop
@@ -173,7 +177,7 @@ func (j *job) locateAll(ctx context.Context) error {
 	return nil
 }
 
-func (j *job) engine(ctx context.Context) (*tsengine.Engine, error) {
+func (j *job) engine(ctx context.Context, debug tsengine.Debugger) (*tsengine.Engine, error) {
 	s, children, err := parseSequences(j.run)
 	if err != nil {
 		return nil, err
@@ -207,6 +211,7 @@ func (j *job) engine(ctx context.Context) (*tsengine.Engine, error) {
 		Sequence: s, Children: children, Environment: engineEnvironment(j.environment), Variables: variables,
 		Identity: j.identity(), Hardware: hardware(identity, sheet), Machine: capabilities, Facts: answers(sheet),
 		Checkpoint: j.from, Store: j.checkpoints(), Sealer: sealer,
+		Debugger: debug, Debug: j.run.Debug,
 		Reporter: newReporter(j.outbox, j.console), Log: j.log, Logger: j.kit.log, Now: j.clock.Now,
 	})
 	j.logToDisk() // a checkpoint brings its volumes along

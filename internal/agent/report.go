@@ -70,6 +70,11 @@ func (r *reporter) Report(e tsengine.Event) {
 		if e.Total > 0 {
 			w.Percent = int(min(max(e.Current*100/e.Total, 0), 100))
 		}
+	case tsengine.DebuggerPaused, tsengine.DebuggerCommand:
+		w.Kind = wire.EventMessage
+		if e.Kind == tsengine.DebuggerCommand {
+			w.Text = cut("debugger: " + e.Reason)
+		}
 	case tsengine.RestartAsked:
 		w.Kind = wire.EventRestart
 		if e.Restart != nil {

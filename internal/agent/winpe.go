@@ -59,6 +59,8 @@ type BootConfig struct {
 	Facts   func() *fact.Sheet
 	Backoff link.Backoff // zero: one second to half a minute, for an hour
 	Retry   client.Retry // of downloads; zero: DOP-19
+	// DebugHold is how long the appliance may hold a request of a run that is paused in the debugger; zero: 20 seconds.
+	DebugHold time.Duration
 	// Quietly and Patience bound the delivery of a failed run's status: until the person at the machine is told, and until
 	// it is given up. Zero: 15 seconds and ten minutes.
 	Quietly, Patience time.Duration
@@ -100,7 +102,8 @@ func NewBootAgent(c BootConfig) (*BootAgent, error) {
 	a := &BootAgent{config: c, verifier: verifier}
 	a.session = &session{client: line, request: a.sessionRequest, opened: a.sessionOpened, file: filepath.Join(c.Dir, "session.json")}
 	a.kit = &kit{environment: wire.WinPE, line: a.session, client: line, http: &http.Client{Transport: transport}, machine: c.Machine,
-		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, local: c.Local, facts: c.Facts, retry: c.Retry}
+		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, local: c.Local, facts: c.Facts, retry: c.Retry,
+		debugHold: c.DebugHold}
 	return a, nil
 }
 

@@ -74,8 +74,9 @@ func (a *API) registerInventory() {
 	answer(a, operation("GET", "/collections-for/{sequence}", "Collections that a task sequence may be deployed to (HRD-7, HRD-8)", wire.ScopeRead), func(ctx context.Context, in *struct {
 		Sequence  string `path:"sequence" doc:"id or name"`
 		HideLarge bool   `query:"hideLarge" default:"true" doc:"leave out what has the site's default size or more"`
+		Debug     bool   `query:"debug" doc:"only those that a debug deployment may have (DBG-1)"`
 	}) ([]wire.Collection, error) {
-		return list(s.CollectionsFor(ctx, in.Sequence, in.HideLarge))
+		return list(s.CollectionsFor(ctx, in.Sequence, in.HideLarge, in.Debug))
 	})
 	answer(a, operation("POST", "/collections", "Create a collection", wire.ScopeWrite), func(ctx context.Context, in *input[wire.CollectionCreate]) (wire.Collection, error) {
 		return s.CreateCollection(ctx, in.Body)

@@ -71,6 +71,7 @@ func New(o Options) *API {
 	a.registerCatalog()
 	a.registerDeployments()
 	a.registerStatus()
+	a.registerDebug()
 	a.registerTrust()
 	a.registerRaw()
 	return a

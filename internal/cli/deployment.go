@@ -47,6 +47,7 @@ func printDeployment(env *environment, d wire.Deployment) error {
 		row(w, "content", d.DeploymentOption)
 		row(w, "rerun", d.Rerun)
 		row(w, "wake-up", yes(d.WakeUp))
+		row(w, "debug", yes(d.Debug))
 		row(w, "available", moment(d.Available))
 		row(w, "expires", moment(d.Expire))
 		for _, a := range d.Assignments {
@@ -126,6 +127,7 @@ be repeated and combined with --deadline. It is a kind and its fields:
 	f.StringVar(&purpose, "purpose", "Available", "Available or Required")
 	f.StringVar(&availability, "available-to", "Clients", "Clients, ClientsMediaAndPxe, MediaAndPxe or MediaAndPxeHidden")
 	f.StringVar(&option, "content", "", "AsNeeded (default), AllBefore or DirectFromDP")
+	f.BoolVar(&in.Debug, "debug", false, "start in the task sequence debugger; at most 10 members (DBG-1)")
 	f.StringVar(&rerun, "rerun", "", "Always (default), Never, IfFailed or IfSucceeded")
 	f.StringVar(&available, "available", "", "time from which clients may run it")
 	f.StringVar(&expire, "expire", "", "time from which clients may not start it")

@@ -34,6 +34,7 @@ func machine(ts *testscript.TestScript, _ bool, args []string) {
 		Deployment: deployment, Key: session.Token[:16], Environment: wire.WinPE, LaunchMode: wire.LaunchCD, UserStarted: true,
 	}, &run))
 	ts.Setenv("RUN", run.ID)
+	ts.Setenv("SESSION", session.Token)
 	to := func(path string) string { return strings.Replace(path, "{run}", run.ID, 1) }
 	now := time.Now()
 	ts.Check(agent.Do(ctx, http.MethodPost, to(wire.PathEvents), wire.Events{Events: []wire.Event{

@@ -45,7 +45,7 @@ func newRunCommand(env *environment) *cobra.Command {
 		},
 	}
 	return group("run", "Attempts of deployments on devices",
-		newRunListCommand(env), show, events, log)
+		newRunListCommand(env), show, events, log, newDebugCommand(env), newShellCommand(env))
 }
 
 func newRunListCommand(env *environment) *cobra.Command {

@@ -35,7 +35,7 @@ func TestTranscripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"answers": answers, "api": api, "exits": exits, "jsonlist": jsonList, "keep": keep, "flip": flip, "machine": machine,
+			"answers": answers, "api": api, "exits": exits, "jsonlist": jsonList, "keep": keep, "flip": flip, "machine": machine, "debugs": debugs,
 		},
 	})
 }

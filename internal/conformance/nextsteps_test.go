@@ -13,7 +13,7 @@ import (
 )
 
 // nextSteps are the last links of the seed page.
-func nextSteps() []row { return []row{{"S-122", monitor}} }
+func nextSteps() []row { return []row{{"S-122", monitor}, {"S-123", debugging}} }
 
 func sortedNames(list []string) []string {
 	slices.Sort(list)

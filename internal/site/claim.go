@@ -160,7 +160,7 @@ func (s *Service) runForAgent(tx *store.Tx, who Session, run store.Run) (wire.Ru
 		out.BootImage, out.Packages = seq.BootImage, packagesOf(tx, seq)
 	}
 	if dep, err := tx.Deployment(run.Deployment); err == nil {
-		out.Option, out.ShowProgress = dep.DeploymentOption, *dep.ShowProgress
+		out.Option, out.ShowProgress, out.Debug = dep.DeploymentOption, *dep.ShowProgress, dep.Debug
 	}
 	device, err := tx.Device(run.Device)
 	if err != nil {

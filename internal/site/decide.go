@@ -306,9 +306,18 @@ func (f Facts) menu(d wire.Decision, kept []*choice) wire.Decision {
 }
 
 func (f Facts) decideFullOS(d wire.Decision, choices []*choice) wire.Decision {
+	shown := map[string]*choice{} // by sequence; choices come in order of ids, the oldest first
 	for _, c := range choices {
-		if c.Kept {
+		first := shown[c.Considered.Sequence]
+		switch {
+		case !c.Kept:
+		case first != nil && first.CandidateFacts.Deployment.Debug != c.CandidateFacts.Deployment.Debug && c.Considered.Purpose == wire.Available:
+			c.remove("DBG-8", "the same task sequence is offered by the older "+first.Considered.Deployment+", and one of the two is a debug deployment")
+		default:
 			c.Listed, c.Text = true, "sent to the agent, which looks at times, windows and reruns"
+			if first == nil {
+				shown[c.Considered.Sequence] = c
+			}
 		}
 		d.Considered = append(d.Considered, c.Considered)
 	}

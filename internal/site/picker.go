@@ -17,7 +17,8 @@ var userCollections = []string{wire.AllUsers, "SMS00003", "SMS00004", "All Users
 // custom collections below the site's default size, with hideLarge, and always
 // below its maximum size (HRD-8, HRD-9), and All Unknown Computers, of which
 // the count says nothing: it has one object per architecture (HRD-7, COL-11).
-func (s *Service) CollectionsFor(ctx context.Context, sequence string, hideLarge bool) (list []wire.Collection, err error) {
+// With debug only those that a debug deployment may have are offered (DBG-1).
+func (s *Service) CollectionsFor(ctx context.Context, sequence string, hideLarge, debug bool) (list []wire.Collection, err error) {
 	err = s.Store.View(ctx, func(tx *store.Tx) error {
 		q, err := findSequence(tx, sequence)
 		if err != nil {
@@ -27,8 +28,14 @@ func (s *Service) CollectionsFor(ctx context.Context, sequence string, hideLarge
 		if err != nil {
 			return err
 		}
-		if list, err = withCounts(tx); err != nil || !q.DeploysOS {
+		if list, err = withCounts(tx); err != nil {
 			return err
+		}
+		if debug {
+			list = slices.DeleteFunc(list, func(c wire.Collection) bool { return undebuggable(c, c.MemberCount) != "" })
+		}
+		if !q.DeploysOS {
+			return nil
 		}
 		list = slices.DeleteFunc(list, func(c wire.Collection) bool {
 			if c.BuiltIn {

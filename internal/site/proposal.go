@@ -103,10 +103,31 @@ func (p *proposal) validate() error {
 			return invalid("DEP-16", "independent", "users may always run an Available deployment", "leave it out")
 		}
 	}
+	if s.Debug {
+		if text := undebuggable(p.collection, len(p.members)); text != "" {
+			return invalid("DBG-1", "collection", text, "make a collection of the machines that are to be debugged")
+		}
+	}
 	if err := p.validateOption(); err != nil {
 		return err
 	}
 	return p.validateTimes()
+}
+
+// maxDebugMembers is the largest collection that a debug deployment may have
+// (DBG-1).
+const maxDebugMembers = 10
+
+// undebuggable says why a collection is not for debug deployments. The count
+// of unknown computers says nothing (COL-11).
+func undebuggable(c wire.Collection, members int) string {
+	switch {
+	case c.ID == wire.AllUnknownComputers:
+		return "unknown computers cannot be counted, and a debug deployment has at most 10 members"
+	case members > maxDebugMembers:
+		return fmt.Sprintf("the collection has %d members, a debug deployment at most %d", members, maxDebugMembers)
+	}
+	return ""
 }
 
 func (p *proposal) validateOption() error {

@@ -169,6 +169,7 @@ func (s *Service) Finish(ctx context.Context, who Session, id string, fin wire.F
 		}
 		return s.end(tx, run)
 	})
+	s.debug.leave(id)
 	s.feed.bump()
 	return err
 }
@@ -176,7 +177,7 @@ func (s *Service) Finish(ctx context.Context, who Session, id string, fin wire.F
 // end writes the end of a run with its message and alert.
 func (s *Service) end(tx *store.Tx, run store.Run) error {
 	now := s.Now().UTC()
-	run.Ended, run.LastContact = &now, now
+	run.Ended, run.LastContact, run.Debugging = &now, now, false
 	if err := tx.PutRun(run); err != nil {
 		return err
 	}
@@ -260,6 +261,7 @@ func (s *Service) Cancel(ctx context.Context, id string) (info wire.RunInfo, err
 		info = run.RunInfo
 		return s.audit(ctx, tx, wire.StatusMessage{Device: run.Device, Deployment: run.Deployment, Run: run.ID, Text: "run cancelled"})
 	})
+	s.debug.leave(info.ID)
 	s.feed.bump()
 	return info, err
 }

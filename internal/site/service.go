@@ -88,6 +88,7 @@ type Service struct {
 	logs    sync.Mutex
 	boots   bootLimiter
 	guesses guesses
+	debug   debugDesk
 }
 
 // New makes the site's built-in objects and keys when they are missing.

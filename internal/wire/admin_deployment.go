@@ -21,6 +21,8 @@ type DeploymentSpec struct {
 	InstallOutsideWindow bool         `json:"installOutsideWindow,omitempty"`
 	RestartOutsideWindow bool         `json:"restartOutsideWindow,omitempty"`
 	DeploymentOption     Option       `json:"deploymentOption,omitempty"`
+	// Debug starts the sequence in the debugger (DBG-1).
+	Debug bool `json:"debug,omitempty"`
 }
 
 // DeploymentCreate asks for a deployment. With DryRun nothing is made.

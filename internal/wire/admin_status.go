@@ -48,6 +48,8 @@ type RunInfo struct {
 	Hashes       int            `json:"hashes"`
 	Events       int64          `json:"events"`
 	LogSize      int64          `json:"logSize"`
+	// Debugging says that the run is in debug mode (TS-173).
+	Debugging bool `json:"debugging,omitempty"`
 }
 
 // PhaseSeconds is how long a phase took. Open is true while it lasts.

@@ -24,6 +24,8 @@ type Run struct {
 	BootImage    string            `json:"bootImage,omitempty"`
 	Option       Option            `json:"deploymentOption"`
 	ShowProgress bool              `json:"showProgress"`
+	// Debug starts the sequence in the debugger (DBG-1).
+	Debug bool `json:"debug,omitempty"`
 	// Variables are media, collection and device variables already merged
 	// by TS-82, lowest first applied; Secret names those to mask (COL-13).
 	Variables  map[string]string `json:"variables,omitempty"`
