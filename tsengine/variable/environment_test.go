@@ -96,6 +96,21 @@ func TestSecrets(t *testing.T) {
 	require.False(t, variable.IsSecretName("OSDRandomAdminPassword"))
 }
 
+// TS-93: a secret too short to be searched for is masked where it stands alone.
+func TestTS93ShortSecrets(t *testing.T) {
+	e := variable.New()
+	require.NoError(t, e.Assign(variable.Assignment{Name: "OSDBitLockerPIN", Value: "12"}))
+	require.NoError(t, e.Assign(variable.Assignment{Name: "Copy", Value: "12"}))
+	for _, a := range e.List() {
+		require.Equal(t, variable.Mask, a.Value, a.Name)
+	}
+	for in, want := range map[string]string{
+		"12": variable.Mask, "it is \"12\"": "it is \"" + variable.Mask + "\"", "to '12'": "to '" + variable.Mask + "'", "121 of 12": "121 of 12",
+	} {
+		require.Equal(t, want, e.Mask(in))
+	}
+}
+
 func TestSnapshot(t *testing.T) {
 	e := variable.New()
 	require.NoError(t, e.Set("Plain", "p"))

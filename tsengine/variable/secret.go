@@ -9,7 +9,8 @@ import (
 const Mask = "********"
 
 // minMasked is the shortest secret that is searched for in free text. Masking every "1" or "ab" of a log would show
-// the secret instead of hiding it; so short ones are masked only where the variable itself is shown.
+// the secret instead of hiding it; so a shorter one is masked only where it stands alone: as a variable, as a whole text
+// or line, and between quotes.
 const minMasked = 4
 
 // secretSet remembers every secret value of the run, also those changed or deleted since: they may still turn up in
@@ -32,15 +33,24 @@ func (s *secretSet) add(value string) {
 		return
 	}
 	s.list = s.list[:0]
+	short := []string{}
 	for v := range s.values {
 		if len(v) >= minMasked {
 			s.list = append(s.list, v)
+		} else {
+			short = append(short, v)
 		}
 	}
+	sort.Strings(short)
 	sort.Slice(s.list, func(i, j int) bool { return len(s.list[i]) > len(s.list[j]) }) // longest first
 	pairs := make([]string, 0, 2*len(s.list))
 	for _, v := range s.list {
 		pairs = append(pairs, v, Mask)
+	}
+	for _, v := range short {
+		for _, quote := range [...]string{`"`, `'`} {
+			pairs = append(pairs, quote+v+quote, quote+Mask+quote)
+		}
 	}
 	s.replacer = nil
 	if len(pairs) > 0 {
@@ -49,6 +59,9 @@ func (s *secretSet) add(value string) {
 }
 
 func (s *secretSet) within(text string) bool {
+	if _, whole := s.values[text]; whole {
+		return true
+	}
 	for _, v := range s.list {
 		if strings.Contains(text, v) {
 			return true
@@ -64,6 +77,9 @@ func (e *Environment) Mask(text string) string {
 	defer e.mu.RUnlock()
 	if e.secrets.replacer == nil {
 		return text
+	}
+	if _, whole := e.secrets.values[text]; whole {
+		return Mask
 	}
 	return e.secrets.replacer.Replace(text)
 }
