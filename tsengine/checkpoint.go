@@ -27,6 +27,7 @@ type Checkpoint struct {
 	Awaits       Environment                `json:"awaits,omitempty"` // a restart into this environment was asked for
 	Next         int                        `json:"next"`             // pointer of the node to run next
 	Started      bool                       `json:"started,omitempty"`
+	Tries        int                        `json:"tries,omitempty"`    // how often the started step was run again (TS-113)
 	StepName     string                     `json:"stepName,omitempty"` // of that node, for people
 	Last         LastAction                 `json:"last"`
 	StepsDone    int                        `json:"stepsDone"`
@@ -199,7 +200,7 @@ func (e *Engine) restore(c *Checkpoint) error {
 	}
 	e.volumes.Volumes = append([]machine.Volume(nil), c.Volumes...)
 	e.number, e.next, e.last, e.stepsDone, e.agentOnDisk = c.Number, c.Next, c.Last, c.StepsDone, c.AgentOnDisk
-	e.interrupted, e.done = c.Started, c.Result
+	e.interrupted, e.done, e.tries = c.Started, c.Result, c.Tries
 	e.restoreDebug(c.Debug)
 	e.entersOS = c.Started && c.Environment == WinPE && e.config.Environment == FullOS
 	if e.next < len(e.program.code) {

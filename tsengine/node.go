@@ -34,7 +34,7 @@ func (e *Engine) step(ctx context.Context, i int, because string) (*Result, erro
 		}
 	}
 	if contract.Effect {
-		if err := e.save(ctx, func(c *Checkpoint) { c.Started = true }); err != nil {
+		if err := e.save(ctx, func(c *Checkpoint) { c.Started, c.Tries = true, e.tries }); err != nil {
 			return nil, err
 		}
 	}
@@ -105,6 +105,7 @@ func (e *Engine) stepEnded(ctx context.Context, i int, out step.Outcome) (*Resul
 	n := in.node
 	succeeded := out.Err == nil && slices.Contains(n.SuccessCodes, out.Code)
 	e.stepsDone++
+	e.tries = 0
 	e.last = LastAction{Name: e.variables.Mask(n.Name), Code: out.Code, Succeeded: succeeded}
 	err := errors.Join(
 		e.variables.Set("_SMSTSLastActionName", n.Name),

@@ -90,7 +90,10 @@ func (e *Engine) node(ctx context.Context, i int) (*Result, error) {
 			e.agentOnDisk = true
 			return e.stepEnded(ctx, i, step.Outcome{})
 		}
-		if !e.implementation(i).Contract().Repeatable {
+		switch {
+		case e.triesLeft(n):
+			e.tries++
+		case !e.implementation(i).Contract().Repeatable:
 			err := errors.New("the machine or the agent went down while the step was running; it is not run again because its effects are unknown (TS-112a)")
 			return e.stepEnded(ctx, i, step.Failure(step.CodeInterrupted, err))
 		}
@@ -125,6 +128,16 @@ func (e *Engine) node(ctx context.Context, i int) (*Result, error) {
 		return e.stepEnded(ctx, i, step.Failure(step.CodeEnvironment, err))
 	}
 	return e.step(ctx, i, because)
+}
+
+// triesLeft says whether a step that was interrupted is run again because of its retry count (TS-113), which only the two
+// steps that install over restarts have.
+func (e *Engine) triesLeft(n *sequence.Node) bool {
+	switch n.ShortType() {
+	case "InstallApplicationAction", "InstallUpdateAction":
+		return e.tries < min(n.RetryCount, 5)
+	}
+	return false
 }
 
 func (e *Engine) checkEnvironment(i int) error {
