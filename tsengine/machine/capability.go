@@ -95,7 +95,9 @@ type Command struct {
 	Timeout     time.Duration // 0 is none
 	User        string        // empty is the agent's own account (TS-11)
 	Password    string
-	Output      func(line string) // gets each line of output as it comes; may be nil
+	// Own are files and folders that are handed to User: what the engine made for this command.
+	Own    []string
+	Output func(line string) // gets each line of output as it comes; may be nil
 }
 
 // Exit is how a command ended. Code is unsigned 32 bit (TS-33); Output is the last part of stdout and stderr.

@@ -36,9 +36,17 @@ func build(ctx context.Context, c machine.Command) (*exec.Cmd, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithParent(cmd.SysProcAttr)
 	if c.User != "" {
-		if err := asUser(cmd, c.User); err != nil {
+		u, err := asUser(cmd, c.User)
+		if err != nil {
 			return nil, err
 		}
+		for _, name := range c.Own {
+			if err := os.Lchown(name, int(cmd.SysProcAttr.Credential.Uid), int(cmd.SysProcAttr.Credential.Gid)); err != nil {
+				return nil, fmt.Errorf("run as another user: %w", err)
+			}
+		}
+		// Later ones count: execute puts the agent's environment before.
+		cmd.Env = []string{"HOME=" + u.HomeDir, "USER=" + u.Username, "LOGNAME=" + u.Username}
 	}
 	return cmd, nil
 }
@@ -93,15 +101,21 @@ func interpreter(path string) ([]string, error) {
 }
 
 // asUser makes the program run under another account (TS-104). The agent is root and needs no password for that.
-func asUser(cmd *exec.Cmd, name string) error {
+// An account of this machine may be written with .\ or the machine's name before it.
+func asUser(cmd *exec.Cmd, name string) (*user.User, error) {
+	if host, local, ok := strings.Cut(name, `\`); ok {
+		if own, err := os.Hostname(); host == "." || err == nil && strings.EqualFold(host, own) {
+			name = local
+		}
+	}
 	u, err := user.Lookup(name)
 	if err != nil {
-		return fmt.Errorf("run as another user: %w", err)
+		return nil, fmt.Errorf("run as another user: %w", err)
 	}
 	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
 	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
 	if err := errors.Join(err1, err2); err != nil {
-		return fmt.Errorf("run as another user: %w", err)
+		return nil, fmt.Errorf("run as another user: %w", err)
 	}
 	cred := &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	if ids, err := u.GroupIds(); err == nil {
@@ -112,5 +126,5 @@ func asUser(cmd *exec.Cmd, name string) error {
 		}
 	}
 	cmd.SysProcAttr.Credential = cred
-	return nil
+	return u, nil
 }

@@ -55,7 +55,7 @@ func (r Runner) execute(ctx context.Context, timeout time.Duration, environment 
 	if err != nil {
 		return machine.Exit{}, err
 	}
-	cmd.Env = append(r.environ(), environment...)
+	cmd.Env = append(append(r.environ(), cmd.Env...), environment...)
 	cmd.Env = append(cmd.Env, mark)
 	output := newTail(lines)
 	cmd.Stdout, cmd.Stderr = output, output

@@ -50,7 +50,7 @@ func (RunCommandLine) Run(ctx context.Context, c *Context) Outcome {
 		return Failure(CodeFailed, err)
 	}
 	defer exchange.remove()
-	command.Environment = exchange.environment()
+	command.Environment, command.Own = exchange.environment(), []string{exchange.path}
 	logCommand(c, line)
 	command.Output = logOutput(c)
 	exit, err := c.Machine.Commands.Run(ctx, command)

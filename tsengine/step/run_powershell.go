@@ -12,6 +12,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/bootyard/bootyard/tsengine/machine"
+	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
 )
 
@@ -49,7 +50,10 @@ func (RunPowerShell) Run(ctx context.Context, c *Context) Outcome {
 		return Failure(CodeFailed, err)
 	}
 	defer exchange.remove()
-	command.Environment = exchange.environment()
+	command.Environment, command.Own = exchange.environment(), []string{exchange.path}
+	if inline(c.Node) {
+		command.Own = append(command.Own, filepath.Dir(script), script)
+	}
 	c.Log(smstslog.Info, "Running PowerShell script "+filepath.Base(script)+shownParameters(c))
 	command.Output = logOutput(c)
 	exit, err := c.Machine.Commands.Run(ctx, command)
@@ -81,10 +85,17 @@ func powerShellLine(c *Context, script string) (string, error) {
 	return program + " -NoLogo -NonInteractive -NoProfile -ExecutionPolicy " + policy + ` -Command "` + strings.ReplaceAll(body, `"`, `\"`) + `"`, nil
 }
 
+// inline says whether the script is written into the step.
+func inline(n *sequence.Node) bool {
+	source, _ := n.Input("OSDRunPowerShellScriptSourceScript")
+	return strings.TrimSpace(source) != ""
+}
+
 // scriptFile finds the script in its package or writes the inline one to a folder of its own.
 func scriptFile(ctx context.Context, c *Context) (path string, remove func(), err error) {
 	remove = func() {}
-	if source, _ := c.Node.Input("OSDRunPowerShellScriptSourceScript"); strings.TrimSpace(source) != "" {
+	if inline(c.Node) {
+		source, _ := c.Node.Input("OSDRunPowerShellScriptSourceScript")
 		text, err := decodeScript(source)
 		if err != nil {
 			return "", remove, err
