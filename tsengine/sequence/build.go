@@ -18,7 +18,7 @@ func (s *Sequence) build() error {
 		s.Description = text
 	}
 	if s.Version != "" && !strings.HasPrefix(s.Version, "3.") {
-		return &Error{s.root.Line, s.root.Column, fmt.Sprintf("schema version %q is not supported; 3.x is", s.Version)}
+		s.Faults = append(s.Faults, Fault{Rule: "TS-7", Text: fmt.Sprintf("schema version %q is unknown", s.Version), Remedy: "export it from a console that writes version 3.x"})
 	}
 	if s.Version != "3.10" && s.Version != "3.00" && s.Version != "3.07" {
 		s.warn(s.root, "schema version %q is unusual (TS-7)", s.Version)
@@ -104,9 +104,7 @@ func (s *Sequence) readNode(e *Element, parent *Node) (*Node, error) {
 		return nil, nil
 	}
 	s.flat = append(s.flat, n)
-	if err := s.readAttributes(n, e); err != nil {
-		return nil, err
-	}
+	s.readAttributes(n, e)
 	for _, c := range e.Elements() {
 		switch c.Name {
 		case "action":
@@ -136,7 +134,7 @@ func (s *Sequence) readNode(e *Element, parent *Node) (*Node, error) {
 	return n, nil
 }
 
-func (s *Sequence) readAttributes(n *Node, e *Element) error {
+func (s *Sequence) readAttributes(n *Node, e *Element) {
 	codes, doubled := "", ""
 	for _, a := range e.Attrs {
 		switch a.Name {
@@ -163,7 +161,7 @@ func (s *Sequence) readAttributes(n *Node, e *Element) error {
 		case "timeout":
 			seconds, err := strconv.ParseUint(strings.TrimSpace(a.Value), 10, 31)
 			if err != nil && strings.TrimSpace(a.Value) != "" {
-				return &Error{e.Line, e.Column, fmt.Sprintf("timeout %q of %q is not a number of seconds (TS-28)", a.Value, n.Name)}
+				s.Faults = append(s.Faults, Fault{n, "TS-28", fmt.Sprintf("timeout %q is not a number of seconds", a.Value), "write seconds, 900 for a quarter of an hour"})
 			}
 			n.Timeout = time.Duration(seconds) * time.Second
 		case "startIn":
@@ -177,14 +175,13 @@ func (s *Sequence) readAttributes(n *Node, e *Element) error {
 		codes = doubled // a rare double in MDT files
 	}
 	if n.Kind == Group {
-		return nil
+		return
 	}
 	list, err := ParseCodes(codes)
 	if err != nil {
-		return &Error{e.Line, e.Column, fmt.Sprintf("success codes of %q: %v", n.Name, err)}
+		s.Faults = append(s.Faults, Fault{n, "TS-29", "success codes: " + strings.TrimSuffix(err.Error(), " (TS-29)"), "write numbers with blanks between, such as 0 3010"})
 	}
 	n.SuccessCodes = list
-	return nil
 }
 
 // defaultCodes fills in the success codes of a step without the attribute: the editor's copy of them, else the default

@@ -48,6 +48,7 @@ type Sequence struct {
 	Globals       []Variable        // globalVarList (TS-182)
 	Nodes         []*Node           // root's children in document order
 	Warnings      []Warning         // what was accepted but is odd
+	Faults        []Fault           // what is kept for the export but cannot be understood, and so not be run
 
 	root    *Element
 	wrapper *Element // the object.xml around root
@@ -69,6 +70,12 @@ type ListedReference struct{ Package, Program, Application string }
 type Variable struct {
 	Name, Property, Value string
 	Hidden                bool // argument or editor value, never in the environment (TS-85)
+}
+
+// Fault is something that was kept although it makes no sense. Problems reports it as an error.
+type Fault struct {
+	Node               *Node // nil for the sequence
+	Rule, Text, Remedy string
 }
 
 // Node is a step, a group or a Run Task Sequence node.

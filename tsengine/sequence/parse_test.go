@@ -77,10 +77,7 @@ func TestHostileInput(t *testing.T) {
 		"twice":            {`<sequence version="3.10" version="3.10"/>`, 1, 1, "twice"},
 		"text after":       {"<sequence/> more", 1, 0, "text outside"},
 		"other root":       {`<html/>`, 1, 1, "no task sequence"},
-		"version":          {`<sequence version="4.0"/>`, 1, 1, "not supported"},
 		"not utf-8":        {"<sequence name=\"a\xff\"/>", 1, 18, "UTF-8"},
-		"timeout":          {`<sequence version="3.10"><step name="x" timeout="soon"/></sequence>`, 1, 26, "timeout"},
-		"exit codes":       {`<sequence version="3.10"><step name="x" successCodeList="0 99999999999"/></sequence>`, 1, 26, "32-bit"},
 		"two conditions":   {`<sequence version="3.10"><step name="x"><condition/><condition/></step></sequence>`, 1, 53, "second condition"},
 		"control":          {"<sequence name=\"\x01\"/>", 1, 0, "illegal"},
 		"object, no value": {`<INSTANCE CLASSNAME="SMS_TaskSequencePackage"><PROPERTY NAME="Sequence"/></INSTANCE>`, 1, 1, "no Sequence property"},
@@ -103,6 +100,23 @@ func TestHostileInput(t *testing.T) {
 	require.ErrorContains(t, err, "more than")
 	_, err = sequence.Parse([]byte(`<sequence version="3.10"><step name="x"><action>` + strings.Repeat("<![CDATA[x]]>", sequence.MaxElements/8) + `</action></step></sequence>`))
 	_ = err // either is fine as long as it is quick; the test's time limit judges
+}
+
+// What makes no sense is kept for the export and keeps the sequence from being deployed (TSV-5).
+func TestFaultsAreKept(t *testing.T) {
+	for rule, in := range map[string]string{
+		"TS-7":  `<sequence version="4.0"/>`,
+		"TS-28": `<sequence version="3.10"><step name="x" timeout="soon"><action>a</action></step></sequence>`,
+		"TS-29": `<sequence version="3.10"><step name="x" successCodeList="0 99999999999"><action>a</action></step></sequence>`,
+	} {
+		s, err := sequence.Parse([]byte(in))
+		require.NoError(t, err, rule)
+		require.Equal(t, in+"\n", string(s.Export()))
+		problems := s.Problems(nil)
+		require.Len(t, problems, 1, rule)
+		require.Equal(t, sequence.Blocks, problems[0].Severity)
+		require.Equal(t, rule, problems[0].Rule)
+	}
 }
 
 // What other tools do to values, section 2.

@@ -42,6 +42,13 @@ type Exists func(kind ReferenceKind, id string) bool
 // block (TSV-3).
 func (s *Sequence) Problems(exists Exists) []Problem {
 	var out []Problem
+	for _, f := range s.Faults {
+		severity := Blocks
+		if f.Node != nil && !f.Node.Enabled() {
+			severity = Warns // TSV-3
+		}
+		out = append(out, Problem{severity, f.Rule, f.Node, f.Text, f.Remedy})
+	}
 	for _, n := range s.flat {
 		if n.Enabled() {
 			out = append(out, n.problems()...)

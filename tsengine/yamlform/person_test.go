@@ -80,7 +80,6 @@ func TestRefusalsNameTheLine(t *testing.T) {
 		"two documents":       {"name: a\n---\nname: b\n", 1, "2 YAML documents"},
 		"raw XML":             {"steps:\n- xml: |\n    <a>\n    <b></a>\n", 4, "in this XML"},
 		"list":                {"- step: a\n", 1, "begins with keys"},
-		"timeout":             {"steps:\n- step: a\n  timeout: soon\n", 2, "number of seconds"},
 		"control character":   {"name: \"\\x01\"\n", 1, "control character"},
 		"type and run":        {"steps:\n- step: a\n  type: Reboot\n  run: b\n", 4, "without type"},
 		"default":             {"defaults:\n  step: {name: x}\n", 2, "cannot have a default"},
