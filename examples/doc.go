@@ -13,3 +13,8 @@ var Debian string
 //
 //go:embed inventory.xml
 var Inventory string
+
+// Workstation is workstation.yaml: a Windows sequence in the YAML form.
+//
+//go:embed workstation.yaml
+var Workstation string

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bootyard/bootyard/internal/wire"
-	"github.com/bootyard/bootyard/tsengine/sequence"
 )
 
 func newSequenceCommand(env *environment) *cobra.Command {
@@ -147,53 +146,4 @@ func (env *environment) importFile(ctx context.Context, file string, in wire.Seq
 		}
 	}
 	return nil
-}
-
-func newSequenceLintCommand(env *environment) *cobra.Command {
-	type finding struct {
-		Severity string `json:"severity"`
-		Rule     string `json:"rule,omitempty"`
-		Where    string `json:"where,omitempty"`
-		Text     string `json:"text"`
-		Remedy   string `json:"remedy,omitempty"`
-	}
-	return &cobra.Command{
-		Use: "lint FILE", Short: "Read a sequence file and name what is wrong or odd in it; needs no appliance", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			data, err := readLimited(args[0])
-			if err != nil {
-				return err
-			}
-			s, err := sequence.Parse(data)
-			if err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
-			}
-			found, blocking := []finding{}, 0
-			for _, w := range s.Warnings {
-				found = append(found, finding{Severity: "warning", Where: fmt.Sprintf("line %d column %d", w.Line, w.Column), Text: w.Text})
-			}
-			for _, p := range s.Problems(nil) {
-				if p.Severity == sequence.Blocks {
-					blocking++
-				}
-				f := finding{Severity: string(p.Severity), Rule: p.Rule, Where: "sequence", Text: p.Text, Remedy: p.Remedy}
-				if p.Node != nil {
-					f.Where = p.Node.Name
-				}
-				found = append(found, f)
-			}
-			err = env.print(found, func(w *tabwriter.Writer) {
-				for _, f := range found {
-					row(w, f.Severity, f.Rule, f.Where, f.Text, f.Remedy)
-				}
-				if len(found) == 0 {
-					fmt.Fprintf(w, "%s: nothing found\n", args[0])
-				}
-			})
-			if err == nil && blocking > 0 {
-				err = fmt.Errorf("%d finding(s) keep %s from being deployed", blocking, args[0])
-			}
-			return err
-		},
-	}
 }

@@ -2,6 +2,7 @@ package sequence
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -87,6 +88,9 @@ var required = map[string][][]string{
 	},
 }
 
+// emptyRun is an action that names no program.
+var emptyRun = regexp.MustCompile(`(?i)^\s*(smsswd\.exe\s+/run:\S*\s*)?$`)
+
 func (n *Node) problems() []Problem {
 	var out []Problem
 	add := func(severity Severity, rule, text, remedy string) {
@@ -103,7 +107,7 @@ func (n *Node) problems() []Problem {
 			add(Blocks, "TSV-5", "it runs no task sequence", "choose one, or disable the step")
 		}
 	case n.Kind == Step && (t == "" || t == "RunCommandLineAction"):
-		if line, _ := n.Input("CommandLine"); strings.TrimSpace(line) == "" && strings.TrimSpace(n.Action) == "" {
+		if line, _ := n.Input("CommandLine"); strings.TrimSpace(line) == "" && emptyRun.MatchString(n.Action) {
 			add(Blocks, "TSV-5", "no command line", "fill it in, or disable the step")
 		}
 	}

@@ -82,3 +82,6 @@ func (e *Element) XML() []byte {
 	writeDocument(&b, e)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
+
+// Attr is an attribute of the node as it is written, and whether it is there.
+func (n *Node) Attr(name string) (string, bool) { return n.element.Attr(name) }
