@@ -1,8 +1,11 @@
 package agent
 
 import (
+	"context"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine"
@@ -16,6 +19,23 @@ func (j *job) factSheet() *fact.Sheet {
 		return nil
 	}
 	return j.kit.facts()
+}
+
+// sendFacts shows the appliance what this machine is, once for each start of the engine. The run does not depend on it, so
+// it is tried once and shortly.
+func (j *job) sendFacts(ctx context.Context) {
+	if j.sheet == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	data, err := j.sheet.YAML()
+	if err == nil && len(data) <= wire.MaxFactSheet {
+		err = j.line.Do(ctx, http.MethodPut, wire.PathFacts, wire.FactSheet{YAML: string(data)}, nil)
+	}
+	if err != nil {
+		j.kit.log.Info("the facts of this machine were not sent", "err", err)
+	}
 }
 
 // answers keeps a nil sheet from becoming an interface that is not nil.

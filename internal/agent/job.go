@@ -76,6 +76,7 @@ type job struct {
 	key    []byte
 	from   *tsengine.Checkpoint
 	outbox *outbox.Outbox
+	sheet  *fact.Sheet // of the engine; nil: none
 	log    *smstslog.Writer
 	phases phases
 	post   string // SMSTSPostAction of a run that has ended (TS-122); may hold secrets
@@ -125,6 +126,7 @@ func (j *job) execute(ctx context.Context) (tsengine.Result, error) {
 	delivered := make(chan struct{})
 	go func() { // ends with stop
 		defer close(delivered)
+		j.sendFacts(delivering)
 		j.outbox.Deliver(delivering)
 	}()
 	var result tsengine.Result
@@ -207,6 +209,7 @@ func (j *job) engine(ctx context.Context, debug tsengine.Debugger) (*tsengine.En
 	capabilities.Preparation, capabilities.Programs = j.local.Preparation, j.local.Programs
 	capabilities.Content = j.content()
 	sheet := j.factSheet()
+	j.sheet = sheet
 	engine, err := tsengine.New(tsengine.Config{
 		Sequence: s, Children: children, Environment: engineEnvironment(j.environment), Variables: variables,
 		Identity: j.identity(), Hardware: hardware(identity, sheet), Machine: capabilities, Facts: answers(sheet),

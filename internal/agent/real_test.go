@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/bootyard/bootyard/internal/site"
 	"github.com/bootyard/bootyard/internal/site/sitetest"
 	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/tsengine/fact"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 )
 
@@ -98,13 +100,13 @@ func TestAgainstTheRealAppliance(t *testing.T) {
 	require.Equal(t, wire.FullOS, runs[0].Awaits)
 	require.Equal(t, 1, runs[0].Hashes)
 
-	generic, err := s.ImportSequence(s.Ctx, wire.SequenceImport{XML: sequenceOf(command("later", "echo three")), Name: "Later"})
+	generic, err := s.ImportSequence(s.Ctx, wire.SequenceImport{XML: sequenceOf(command("later", "echo three") + onModel("Latitude%", command("mine", "echo mine")) + onModel("OptiPlex%", command("other", "echo other"))), Name: "Later"})
 	require.NoError(t, err)
 	due := s.Clock.Now().Add(time.Hour)
 	s.Deploy(wire.DeploymentSpec{TaskSequence: generic.ID, Collection: collection.ID, Purpose: wire.Required, MakeAvailableTo: wire.Clients,
 		Assignments: []wire.Assignment{{Kind: wire.Once, Start: &wire.Moment{At: due, UTC: true}}}})
 	a, err := agent.New(agent.Config{URL: server.URL, CAPEM: ca.PEM(), CASPKI: ca.SPKI(), Machine: b.machine, Clock: b.clock, Dir: state,
-		Console: agent.NewConsole(b.screen, b.clock.Now), Commands: b.commands, Transport: both, Backoff: b.config.Backoff})
+		Console: agent.NewConsole(b.screen, b.clock.Now), Commands: b.commands, Transport: both, Backoff: b.config.Backoff, Facts: laptop})
 	require.NoError(t, err)
 	require.NoError(t, a.RunOnce(context.Background()))
 	require.Equal(t, []string{"echo two"}, b.commands.all())
@@ -123,14 +125,31 @@ func TestAgainstTheRealAppliance(t *testing.T) {
 	s.Clock.Advance(time.Hour)
 	b.clock.set(s.Clock.Now())
 	require.NoError(t, a.RunOnce(context.Background()))
-	require.Equal(t, []string{"echo two", "echo three"}, b.commands.all())
+	require.Equal(t, []string{"echo two", "echo three", "echo mine"}, b.commands.all(), "TS-76: a WMI condition on Linux")
+	facts, err := s.DeviceFacts(s.Ctx, "lab-01")
+	require.NoError(t, err)
+	require.Contains(t, facts.YAML, "Latitude 7420")
+	require.NotContains(t, facts.YAML, device.ID)
 	s.Clock.Advance(24 * time.Hour)
 	b.clock.set(s.Clock.Now())
 	require.NoError(t, a.RunOnce(context.Background()))
-	require.Len(t, b.commands.all(), 2, "RRN-13: no second run in 24 h")
+	require.Len(t, b.commands.all(), 3, "RRN-13: no second run in 24 h")
 	noSecrets(t, b.screen.String(), s.Log.String())
 	require.NotContains(t, b.screen.String()+s.Log.String(), token)
 	require.FileExists(t, filepath.Join(state, "client.token"))
+}
+
+// laptop is the fact sheet of a machine.
+func laptop() *fact.Sheet {
+	s := &fact.Sheet{Environment: "fullos"}
+	s.Add("", "Win32_ComputerSystem", fact.Instance{{Name: "Model", Value: "Latitude 7420"}})
+	return s
+}
+
+// onModel gives a step a WMI condition.
+func onModel(pattern, step string) string {
+	return strings.Replace(step, "</step>", `<condition><expression type="SMS_TaskSequence_WMIConditionExpression"><variable name="Namespace">root\cimv2</variable>`+
+		`<variable name="Query">SELECT * FROM Win32_ComputerSystem WHERE Model LIKE '`+pattern+`'</variable></expression></condition></step>`, 1)
 }
 
 // transports chooses by address.

@@ -131,6 +131,9 @@ func (a *API) registerAgent() {
 	}) (wire.ContentLocations, error) {
 		return a.Site.ContentLocations(ctx, session(ctx), in.Package)
 	})
+	agentAct(a, agentOperation("PUT", wire.PathFacts, "facts", maxAgentBody), func(ctx context.Context, in *input[wire.FactSheet]) error {
+		return a.Site.KeepFacts(ctx, session(ctx), in.Body)
+	})
 	message := agentOperation("POST", wire.PathPreflight, "message", maxLogBody)
 	message.Metadata["locked"] = true // such as: it waits for the password
 	agentAct(a, message, func(ctx context.Context, in *input[wire.Message]) error {

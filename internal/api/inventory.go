@@ -49,6 +49,9 @@ func (a *API) registerInventory() {
 	answer(a, operation("GET", "/devices/{device}", "Show a device", wire.ScopeRead), func(ctx context.Context, in *DevicePath) (wire.Device, error) {
 		return s.Device(ctx, in.Device)
 	})
+	answer(a, operation("GET", "/devices/{device}/facts", "What a device said of itself at its latest run (TS-76)", wire.ScopeRead), func(ctx context.Context, in *DevicePath) (wire.FactSheet, error) {
+		return s.DeviceFacts(ctx, in.Device)
+	})
 	act(a, operation("DELETE", "/devices/{device}", "Remove a device", wire.ScopeWrite), func(ctx context.Context, in *DevicePath) error {
 		return s.DeleteDevice(ctx, in.Device)
 	})

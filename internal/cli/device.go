@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +22,7 @@ func newDeviceCommand(env *environment) *cobra.Command {
 				return []any{d.Name, strings.Join(d.MACs, ","), d.UUID, d.Firmware, d.Address, d.Kind, when(d.LastSeen)}
 			},
 		}),
-		newDeviceImportCommand(env), newDeviceShowCommand(env),
+		newDeviceImportCommand(env), newDeviceShowCommand(env), newDeviceFactsCommand(env),
 		newVariableSetCommand(env, "DEVICE", folder), newVariableListCommand(env, "DEVICE", folder),
 		newWakeCommand(env),
 		action(env, "approve DEVICE", "Trust a device with secrets", http.MethodPost, at(folder, "/approve"), "%s is approved"),
@@ -68,6 +70,24 @@ func newDeviceShowCommand(env *environment) *cobra.Command {
 				return err
 			}
 			return printDevice(env, d)
+		},
+	}
+}
+
+func newDeviceFactsCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use: "facts DEVICE", Short: "Print what a device said of itself when its latest run began, for 'sequence simulate --facts'",
+		Example: `  bootyard device facts lab-01 > lab-01.yaml
+  bootyard sequence simulate BYD00003 --facts lab-01.yaml`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := get[wire.FactSheet](cmd.Context(), env, "/devices/"+esc(args[0])+"/facts")
+			if err != nil {
+				return err
+			}
+			return env.print(f, func(w *tabwriter.Writer) {
+				_, _ = fmt.Fprintf(w, "# %s, %s\n%s", args[0], f.Time.UTC().Format(time.RFC3339), f.YAML)
+			})
 		},
 	}
 }

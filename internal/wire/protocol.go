@@ -21,6 +21,7 @@ const (
 	PathFinish     = "/api/v1/agent/runs/{run}/finish"     // POST Finish (idempotent)
 	PathResume     = "/api/v1/agent/runs/{run}/resume"     // POST -> ResumeToken, for the applied OS (TS-118a)
 	PathContent    = "/api/v1/agent/content/{package}"     // GET -> ContentLocations
+	PathFacts      = "/api/v1/agent/facts"                 // PUT FactSheet: the machine at the start of a run
 	PathPreflight  = "/api/v1/agent/messages"              // POST Message: something to tell before a run exists
 )
 
