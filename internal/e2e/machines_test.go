@@ -49,9 +49,9 @@ func otherMachines() map[string]machine {
 		"uefi-ahci-e1000e-2001":    {spec: on(lab.UEFI, "00:1B:21:AB:CD:EF", "e1000e", 2001, ahci), kill: inTheLastStep},
 		"bios-nvme-second-2050":    {spec: on(lab.BIOS, "D4:BE:D9:00:00:0A", "e1000", 2050, ahci, nvme), index: "1", kill: whileApplying, empty: []int{0}},
 		"uefi-scsi-stick-first":    {spec: on(lab.UEFI, "02:ff:00:ff:00:fe", "", 0, usb, scsi), kill: inTheRestart, empty: []int{0}},
-		"uefi-second-disk":         {spec: on(lab.UEFI, "F8:FF:C2:12:34:56", "", 0, virtio, ahci), index: "1", empty: []int{0}, then: (*scene).refusesDamage},
+		"uefi-second-disk":         {spec: on(lab.UEFI, "F8:FF:C2:12:34:56", "", 0, virtio, ahci), index: "1", empty: []int{0}},
 		"bios-two-disks-unnamed":   {spec: on(lab.BIOS, "", "", 0, virtio, nvme), index: "none", fails: "OSDDiskIndex", empty: []int{0, 1}},
-		"bios-stick-first-unnamed": {spec: on(lab.BIOS, "", "", 0, usb, nvme), index: "none", empty: []int{0}},
+		"bios-stick-first-unnamed": {spec: on(lab.BIOS, "", "", 0, usb, nvme), index: "none", empty: []int{0}, then: (*scene).refusesDamage},
 		"iso-bios-nvme":            {spec: on(lab.BIOS, "", "", 2050, nvme), iso: true},
 		"iso-uefi-ahci":            {spec: on(lab.UEFI, "", "e1000e", 2001, ahci), iso: true},
 	}
