@@ -217,6 +217,15 @@ func TestReasons(t *testing.T) {
 	require.Contains(t, strings.Join(trace.Warnings, "\n"), "taken to hold an operating system")
 }
 
+// TS-21: the step's own runIn decides; that its type needs the other environment is a warning.
+func TestTS21TypeOfTheOtherEnvironment(t *testing.T) {
+	trace := walk(t, simulate.Options{Sequence: parse(t, typed("PartitionDiskAction", "disk", "")), Machine: simulate.Machine{Environment: tsengine.FullOS}})
+	require.Equal(t, "r", results(trace))
+	require.Contains(t, trace.Nodes[0].Reason, "on a machine it would fail")
+	require.Len(t, trace.Warnings, 1)
+	require.Contains(t, trace.Warnings[0], "only in WinPE")
+}
+
 // TS-120, TS-121: child sequences in place, missing, failing, disabled and going round in circles.
 func TestChildren(t *testing.T) {
 	inner := parse(t, set("FromChild", "%In%")+group("g", "", step("deep", "")))

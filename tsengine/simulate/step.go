@@ -26,7 +26,8 @@ func (w *world) step(pointer int, n *sequence.Node) step.Step {
 // Contract implements step.Step.
 func (s simulated) Contract() step.Contract {
 	c := s.real.Contract()
-	c.Effect = false // nothing to make durable
+	c.Effect = false                  // nothing to make durable
+	c.RunIn = sequence.WinPEAndFullOS // the step's own word counts (TS-21); elsewhere says what the type demands
 	return c
 }
 
@@ -42,11 +43,21 @@ func (s simulated) Run(ctx context.Context, c *step.Context) step.Outcome {
 		return step.Outcome{Code: code}
 	}
 	out, effect := s.effect(ctx, c)
-	s.world.note[s.pointer] = join(effect, note)
+	s.world.note[s.pointer] = join(join(effect, s.elsewhere(c)), note)
 	if out.Err == nil {
 		out.Code = code
 	}
 	return out
+}
+
+// elsewhere warns of a step whose type bootyard runs only in the other environment although its runIn allows this one.
+func (s simulated) elsewhere(c *step.Context) string {
+	only := s.real.Contract().RunIn
+	if only == sequence.WinPEAndFullOS || (only == sequence.WinPE) == (c.Environment == machine.WinPE) {
+		return ""
+	}
+	s.world.warn("%q (pointer %d) allows %s, but bootyard runs its type only in %s: on a machine it would fail here (TS-21)", c.Node.Name, s.pointer, c.Node.RunIn, only)
+	return "on a machine it would fail: bootyard runs its type only in " + only.String()
 }
 
 // effect is what a successful step does that later nodes can see, with words for it.
