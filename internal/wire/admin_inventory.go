@@ -108,6 +108,7 @@ type Package struct {
 	PackageShare bool      `json:"packageShare,omitempty"` // DOP-5
 	Files        int       `json:"files"`
 	Size         int64     `json:"size"` // bytes
+	Programs     []Program `json:"programs,omitempty"`
 	Created      time.Time `json:"created"`
 	Updated      time.Time `json:"updated"`
 }

@@ -22,6 +22,7 @@ const (
 	PathResume     = "/api/v1/agent/runs/{run}/resume"     // POST -> ResumeToken, for the applied OS (TS-118a)
 	PathContent    = "/api/v1/agent/content/{package}"     // GET -> ContentLocations
 	PathFacts      = "/api/v1/agent/facts"                 // PUT FactSheet: the machine at the start of a run
+	PathSoftware   = "/api/v1/agent/software"              // POST SoftwareQuery -> SoftwareAnswer
 	PathPreflight  = "/api/v1/agent/messages"              // POST Message: something to tell before a run exists
 )
 

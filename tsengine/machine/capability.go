@@ -21,6 +21,7 @@ type Capabilities struct {
 	Capture     SettingsCapture
 	Preparation OSPreparation // of the running system for the capture of an image
 	Programs    Programs      // of the system, by argument list
+	Software    Software      // that the site offers
 	Drivers     Drivers       // devices of the machine, and drivers for them
 }
 

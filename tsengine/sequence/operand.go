@@ -82,3 +82,20 @@ func ParseRules(text string) ([]Rule, error) {
 	}
 	return out, nil
 }
+
+// ParseCondition reads a condition element that stands alone, such as the requirement of an application. Empty text has
+// none: nil, which holds.
+func ParseCondition(text string) (*Condition, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	root, err := ParseElement([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	if root.Name != "condition" {
+		return nil, &Error{root.Line, root.Column, "<" + root.Name + "> where <condition> is due"}
+	}
+	var s Sequence
+	return &Condition{Operands: s.readOperands(root)}, nil
+}

@@ -101,5 +101,8 @@ func Find(n *sequence.Node) Step {
 	if s := settingsStep(n.ShortType()); s != nil {
 		return s
 	}
+	if s := softwareStep(n.ShortType()); s != nil {
+		return s
+	}
 	return Unsupported{}
 }
