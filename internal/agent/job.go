@@ -208,6 +208,7 @@ func (j *job) engine(ctx context.Context, debug tsengine.Debugger) (*tsengine.En
 	capabilities.Readiness, capabilities.Folders, capabilities.Capture = j.local.Readiness, j.local.Folders, j.local.Capture
 	capabilities.Preparation, capabilities.Programs = j.local.Preparation, j.local.Programs
 	capabilities.Content = j.content()
+	capabilities.Software = &software{line: j.line, clock: j.clock, wait: j.backoff, say: j.console.Say, dir: j.dir}
 	sheet := j.factSheet()
 	j.sheet = sheet
 	engine, err := tsengine.New(tsengine.Config{

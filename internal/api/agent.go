@@ -133,6 +133,8 @@ func (a *API) registerAgent() {
 	})
 	agentAct(a, agentOperation("PUT", wire.PathFacts, "facts", maxAgentBody), func(ctx context.Context, in *input[wire.FactSheet]) error {
 		return a.Site.KeepFacts(ctx, session(ctx), in.Body)
+	agentAnswer(a, agentOperation("POST", wire.PathSoftware, "software", maxAgentBody), func(ctx context.Context, in *input[wire.SoftwareQuery]) (wire.SoftwareAnswer, error) {
+		return a.Site.Software(ctx, session(ctx), in.Body)
 	})
 	message := agentOperation("POST", wire.PathPreflight, "message", maxLogBody)
 	message.Metadata["locked"] = true // such as: it waits for the password

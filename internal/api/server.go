@@ -69,6 +69,7 @@ func New(o Options) *API {
 	a.registerAgent()
 	a.registerInventory()
 	a.registerCatalog()
+	a.registerSoftware()
 	a.registerDeployments()
 	a.registerStatus()
 	a.registerDebug()

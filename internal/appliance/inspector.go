@@ -13,6 +13,12 @@ const defaultRunMinutes = 120
 // inspector reads sequences for the site.
 type inspector struct{}
 
+// checkCondition reads the requirement of an application.
+func checkCondition(xml string) error {
+	_, err := sequence.ParseCondition(xml)
+	return err
+}
+
 // Inspect implements site.SequenceInspector.
 func (inspector) Inspect(xml string) (site.SequenceFacts, error) {
 	s, err := sequence.Parse([]byte(xml))

@@ -48,6 +48,8 @@ func (env *environment) names(ctx context.Context, word string) ([]string, cobra
 		names = named(ctx, env, "/deployments", func(d wire.Deployment) string { return d.ID + "\t" + d.Name })
 	case "PACKAGE":
 		names = named(ctx, env, "/packages", func(p wire.Package) string { return p.ID + "\t" + p.Name })
+	case "APPLICATION":
+		names = named(ctx, env, "/applications", func(a wire.Application) string { return a.Name })
 	case "RUN":
 		names = named(ctx, env, "/runs", func(r wire.RunInfo) string { return r.ID + "\t" + r.DeviceName })
 	}

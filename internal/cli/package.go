@@ -48,7 +48,7 @@ place; with --url the files are sent to it.`
 	return group("package", "Content that sequences use",
 		list(env, "List packages and images", "/packages", packageTable), create, update,
 		newPackageDistributeCommand(env), newPackageVerifyCommand(env),
-		newPackageDeleteCommand(env))
+		newPackageDeleteCommand(env), newProgramCommand(env))
 }
 
 func newPackageDeleteCommand(env *environment) *cobra.Command {

@@ -44,6 +44,7 @@ func (s *Service) ImportPackage(ctx context.Context, p wire.Package, dir string)
 		if err == nil {
 			update, version, name = true, old.Version+1, cmp.Or(name, old.Name)
 			p.Created, p.Kind = old.Created, cmp.Or(p.Kind, old.Kind)
+			p.Programs = old.Programs
 			return nil
 		}
 		if !errors.Is(err, store.ErrNotFound) {
@@ -177,8 +178,13 @@ func (s *Service) ContentLocations(ctx context.Context, who Session, id string) 
 func (s *Service) mayHave(tx *store.Tx, who Session, id string) (bool, error) {
 	needs := func(seq wire.Sequence) bool { return needsPackage(tx, seq, id, 0) }
 	if run, err := tx.ActiveRun(who.Device); err == nil {
-		if seq, err := tx.Sequence(run.Sequence); err == nil && needs(seq) {
-			return true, nil
+		if seq, err := tx.Sequence(run.Sequence); err == nil {
+			if needs(seq) {
+				return true, nil
+			}
+			if may, err := mayHaveForSoftware(tx, seq, id); err != nil || may {
+				return may, err
+			}
 		}
 	}
 	f, err := s.facts(tx, Asker{Device: who.Device, Environment: who.Environment, Stage: wire.StageAgent})

@@ -34,6 +34,17 @@ func (v *validity) check(seq wire.Sequence) ([]wire.Reason, error) {
 		if err != nil {
 			return nil, err
 		}
+		if ok && r.Kind == "application" {
+			a, err := findApplication(v.tx, r.ID)
+			if err != nil {
+				return nil, err
+			}
+			worse, err := applicationProblems(v.tx, a)
+			if err != nil {
+				return nil, err
+			}
+			bad = append(bad, worse...)
+		}
 		if ok {
 			continue
 		}
@@ -57,6 +68,8 @@ func (v *validity) there(r wire.Reference) (bool, error) {
 		_, err = v.tx.BootImage(r.ID)
 	case "sequence":
 		_, err = v.tx.Sequence(r.ID)
+	case "application":
+		_, err = findApplication(v.tx, r.ID)
 	default:
 		_, err = v.tx.Package(r.ID)
 	}

@@ -75,6 +75,8 @@ type Config struct {
 	Inspector SequenceInspector
 	Content   ContentLibrary
 	Waker     Waker
+	// CheckCondition reads the requirement of an application; its error is shown to the user.
+	CheckCondition func(xml string) error
 	// URL and CASPKI go onto media.
 	URL, CASPKI string
 	// Instance names this appliance in claims of due work.

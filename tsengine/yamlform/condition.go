@@ -278,3 +278,21 @@ func readExpression(n *node) (*sequence.Element, error) {
 	}
 	return e, nil
 }
+
+// Condition turns a condition in its YAML form, such as "Make equals Dell" or a list, into a condition element. Text that
+// begins with < is XML already and is only checked.
+func Condition(data []byte) ([]byte, error) {
+	if text := strings.TrimSpace(string(data)); strings.HasPrefix(text, "<") {
+		_, err := sequence.ParseCondition(text)
+		return []byte(text), err
+	}
+	n, err := read(data)
+	if err != nil {
+		return nil, err
+	}
+	e, err := (&form{version: "3.10"}).readCondition(n)
+	if err != nil {
+		return nil, err
+	}
+	return e.XML(), nil
+}
