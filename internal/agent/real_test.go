@@ -153,19 +153,8 @@ func TestAgainstTheRealAppliance(t *testing.T) {
 	require.Equal(t, wire.FullOS, runs[0].Awaits)
 	require.Equal(t, 1, runs[0].Hashes)
 
-<<<<<<< HEAD
-	generic, err := s.ImportSequence(s.Ctx, wire.SequenceImport{XML: sequenceOf(command("later", "echo three") + onModel("Latitude%", command("mine", "echo mine")) + onModel("OptiPlex%", command("other", "echo other"))), Name: "Later"})
-	require.NoError(t, err)
-	due := s.Clock.Now().Add(time.Hour)
-	s.Deploy(wire.DeploymentSpec{TaskSequence: generic.ID, Collection: collection.ID, Purpose: wire.Required, MakeAvailableTo: wire.Clients,
-		Assignments: []wire.Assignment{{Kind: wire.Once, Start: &wire.Moment{At: due, UTC: true}}}})
-	a, err := agent.New(agent.Config{URL: server.URL, CAPEM: ca.PEM(), CASPKI: ca.SPKI(), Machine: b.machine, Clock: b.clock, Dir: state,
-		Console: agent.NewConsole(b.screen, b.clock.Now), Commands: b.commands, Transport: both, Backoff: b.config.Backoff, Facts: laptop})
-	require.NoError(t, err)
-=======
-	due := r.deploy(t, "Later", command("later", "echo three"))
-	a := r.client(t)
->>>>>>> e1e722f (site, agent, cli: programs of packages, applications with detection, delivered to the runs that may have them)
+	due := r.deploy(t, "Later", command("later", "echo three"), onModel("Latitude%", command("mine", "echo mine")), onModel("OptiPlex%", command("other", "echo other")))
+	a := r.client(t, func(c *agent.Config) { c.Facts = laptop })
 	require.NoError(t, a.RunOnce(context.Background()))
 	require.Equal(t, []string{"echo two"}, b.commands.all())
 	runs, err = s.Runs(s.Ctx, device.ID, "", 10)
@@ -182,18 +171,12 @@ func TestAgainstTheRealAppliance(t *testing.T) {
 
 	r.advance(time.Hour)
 	require.NoError(t, a.RunOnce(context.Background()))
-<<<<<<< HEAD
 	require.Equal(t, []string{"echo two", "echo three", "echo mine"}, b.commands.all(), "TS-76: a WMI condition on Linux")
 	facts, err := s.DeviceFacts(s.Ctx, "lab-01")
 	require.NoError(t, err)
 	require.Contains(t, facts.YAML, "Latitude 7420")
 	require.NotContains(t, facts.YAML, device.ID)
-	s.Clock.Advance(24 * time.Hour)
-	b.clock.set(s.Clock.Now())
-=======
-	require.Equal(t, []string{"echo two", "echo three"}, b.commands.all())
 	r.advance(24 * time.Hour)
->>>>>>> e1e722f (site, agent, cli: programs of packages, applications with detection, delivered to the runs that may have them)
 	require.NoError(t, a.RunOnce(context.Background()))
 	require.Len(t, b.commands.all(), 3, "RRN-13: no second run in 24 h")
 	noSecrets(t, b.screen.String(), s.Log.String())

@@ -133,6 +133,7 @@ func (a *API) registerAgent() {
 	})
 	agentAct(a, agentOperation("PUT", wire.PathFacts, "facts", maxAgentBody), func(ctx context.Context, in *input[wire.FactSheet]) error {
 		return a.Site.KeepFacts(ctx, session(ctx), in.Body)
+	})
 	agentAnswer(a, agentOperation("POST", wire.PathSoftware, "software", maxAgentBody), func(ctx context.Context, in *input[wire.SoftwareQuery]) (wire.SoftwareAnswer, error) {
 		return a.Site.Software(ctx, session(ctx), in.Body)
 	})
