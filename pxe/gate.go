@@ -13,9 +13,10 @@ import (
 // is for the segment that the machine is on and not for everybody who reaches the HTTP port. Both methods are safe for
 // concurrent use.
 type Gate interface {
-	// Inside tells whether an address is in a network whose machines are served. A machine elsewhere is served only when
-	// DHCP saw its MAC in the last 15 minutes: that is how one behind a relay is known.
-	Inside(a netip.Addr) bool
+	// Admits tells whether a machine that asks from an address is served. relayed says that a relay forwarded DHCP of its
+	// MAC in the last 15 minutes, so that it may well be in another network. A machine that was heard on our own wire asks
+	// from there too: that it was heard is no reason to serve who asks in its name from elsewhere.
+	Admits(a netip.Addr, relayed bool) bool
 	// Allow is told of each script request. False means too many from this address.
 	Allow(a netip.Addr) bool
 }
@@ -38,13 +39,13 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, kind string, m Ma
 		from = ap.Addr().Unmap().WithZone("")
 	}
 	var reason string
-	switch _, seen := s.recent.machine(m.MAC); {
+	switch {
 	case !s.cfg.Gate.Allow(from):
 		plan.Kind, plan.Text, reason = script.Message, textBusy, "too many script requests from this address"
-	case !s.cfg.Gate.Inside(from) && !seen:
+	case !s.cfg.Gate.Admits(from, s.recent.behindRelay(m.MAC)):
 		plan.Kind, plan.Text = script.Local, textOutside
-		reason = fmt.Sprintf("the address is in no served network, and DHCP has not seen this MAC in the last %.0f minutes; "+
-			"when machines boot there, name their network in pxe.networks", recentAge.Minutes())
+		reason = fmt.Sprintf("the address is in no served network, and no relay that counts has forwarded DHCP of this MAC in the "+
+			"last %.0f minutes; when machines boot there, name their network in pxe.networks", recentAge.Minutes())
 	default:
 		return true
 	}

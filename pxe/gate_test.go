@@ -12,13 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/pxe"
+	"github.com/bootyard/bootyard/pxe/lease"
 )
 
 // lan is a gate for 10.0.0.0/24.
 type lan struct{ busy bool }
 
-func (g *lan) Inside(a netip.Addr) bool { return netip.MustParsePrefix("10.0.0.0/24").Contains(a) }
-func (g *lan) Allow(netip.Addr) bool    { return !g.busy }
+func (g *lan) Admits(a netip.Addr, relayed bool) bool {
+	return relayed || netip.MustParsePrefix("10.0.0.0/24").Contains(a)
+}
+func (g *lan) Allow(netip.Addr) bool { return !g.busy }
+
+var relayed = dhcpv4.WithGatewayIP(net.IP{10, 9, 0, 1})
 
 // counting is a journal.
 type counting struct{ n int }
@@ -54,9 +59,16 @@ func TestScriptsAreForServedNetworks(t *testing.T) {
 	}
 	events := j.n
 
-	// A relay forwards the machine's DHCP, so it is served for a quarter of an hour, wherever its address is.
+	// A machine that was heard on our own wire asks from there.
 	answer(t, s, discover(t, pxeClient(0, "PXEClient")))
 	_, body := ask(t, s, "GET", scripts["ipxe"], "10.9.0.9:1234")
+	require.Equal(t, strangers["ipxe"], body, "who names its MAC elsewhere gets nothing")
+
+	// A relay forwards the machine's DHCP, so it is served for a quarter of an hour, wherever its address is. What it sends
+	// itself meanwhile changes nothing.
+	answer(t, s, discover(t, pxeClient(0, "PXEClient"), relayed))
+	answer(t, s, discover(t, pxeClient(0, "PXEClient")))
+	_, body = ask(t, s, "GET", scripts["ipxe"], "10.9.0.9:1234")
 	require.Contains(t, body, "byd.token=secret")
 	other := func(target string) string { return strings.ReplaceAll(target, "00:00:00:01", "00:00:00:02") }
 	for name, target := range scripts {
@@ -101,8 +113,41 @@ func TestSightingsOutliveAFlood(t *testing.T) {
 		}
 	}
 	flood(5000)
-	answer(t, s, discover(t, pxeClient(0, "PXEClient")))
+	answer(t, s, discover(t, pxeClient(0, "PXEClient"), relayed))
 	flood(1500)
 	_, body := ask(t, s, "GET", "/boot/ipxe"+query, "10.9.0.9:1234")
 	require.Contains(t, body, "byd.token=secret")
+}
+
+// In server mode the machine's address is known, so nobody on its own segment gets its script either.
+func TestScriptIsForTheAddressOfTheLease(t *testing.T) {
+	asked := 0
+	policy := policyFunc(func(m pxe.Machine) (pxe.Decision, error) {
+		asked++
+		return bootable(m)
+	})
+	for _, force := range []bool{false, true} {
+		table := lease.NewTable(nil)
+		s := newServer(t, pxe.ModeServer, policy, func(c *pxe.Config) { c.Gate, c.Leases, c.Force = &lan{}, table, force })
+		r, _ := ask(t, s, "GET", "/boot/ipxe"+query, "10.0.0.77:1")
+		require.Equal(t, 200, r.StatusCode, "no lease runs: the address may be a static one")
+		mac := net.HardwareAddr{0x52, 0x54, 0, 0, 0, 1}
+		all := lease.Range{First: netip.MustParseAddr("10.0.0.100"), Last: netip.MustParseAddr("10.0.0.199")}
+		require.NoError(t, table.Commit(mac, all, netip.MustParseAddr("10.0.0.105"), time.Hour))
+		r, body := ask(t, s, "GET", "/boot/ipxe"+query, "10.0.0.105:1")
+		require.Equal(t, 200, r.StatusCode)
+		require.Contains(t, body, "byd.token=secret")
+		before := asked
+		r, body = ask(t, s, "GET", "/boot/ipxe"+query, "10.0.0.77:1")
+		if force { // it may have taken the other server's offer
+			require.Equal(t, 200, r.StatusCode)
+			continue
+		}
+		require.Equal(t, 403, r.StatusCode)
+		require.NotContains(t, body, "secret")
+		require.Equal(t, before, asked, "no token is made, none is ended")
+		require.NoError(t, table.Release(mac, netip.MustParseAddr("10.0.0.105")))
+		r, _ = ask(t, s, "GET", "/boot/ipxe"+query, "10.0.0.77:1")
+		require.Equal(t, 200, r.StatusCode)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -145,6 +146,10 @@ func (s *Server) identify(r *http.Request, m *Machine) error {
 	}
 	if hw, ok := s.leases.MACFor(m.Address); ok && hw.String() != m.MAC.String() {
 		return fmt.Errorf("the request names %s but comes from %s, which belongs to %s", m.MAC, m.Address, hw)
+	}
+	// Beside another DHCP server (Force) the machine may have taken that one's address while ours still runs.
+	if at := s.leases.AddrsOf(m.MAC); len(at) > 0 && m.Address.Is4() && !slices.Contains(at, m.Address) && !s.cfg.Force {
+		return fmt.Errorf("the request names %s but comes from %s, while that machine has %s", m.MAC, m.Address, at[0])
 	}
 	if seen, ok := s.recent.machine(m.MAC); ok {
 		switch {

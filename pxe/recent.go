@@ -1,6 +1,7 @@
 package pxe
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"sync"
@@ -25,17 +26,19 @@ type recent struct {
 }
 
 type sighting struct {
-	m    Machine
-	addr netip.Addr // the last one it told
-	when time.Time
+	m       Machine
+	relayed bool       // a relay forwarded one of its packets
+	addr    netip.Addr // the last one it told
+	when    time.Time
 }
 
 func newRecent(now func() time.Time) *recent {
 	return &recent{now: now, byMAC: map[string]sighting{}, byAddr: map[netip.Addr]string{}}
 }
 
-// seen keeps m. A later packet of the same machine that tells less does not erase its UUID.
-func (r *recent) seen(m Machine) {
+// seen keeps m. A later packet of the same machine that tells less does not erase its UUID, nor that an earlier one came by
+// a relay: a request to the proxy's port 4011 comes straight from the machine.
+func (r *recent) seen(m Machine, relayed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now, key := r.now(), string(m.MAC)
@@ -43,8 +46,9 @@ func (r *recent) seen(m Machine) {
 		r.purge(now)
 	}
 	old, ok := r.byMAC[key]
-	if ok && m.UUID == "" && now.Sub(old.when) < recentAge {
-		m.UUID = old.m.UUID
+	if ok && now.Sub(old.when) < recentAge {
+		m.UUID = cmp.Or(m.UUID, old.m.UUID)
+		relayed = relayed || old.relayed
 	}
 	addr := old.addr
 	if m.Address.IsValid() {
@@ -54,7 +58,7 @@ func (r *recent) seen(m Machine) {
 		addr = m.Address
 		r.byAddr[addr] = key
 	}
-	r.byMAC[key] = sighting{m, addr, now}
+	r.byMAC[key] = sighting{m: m, relayed: relayed, addr: addr, when: now}
 }
 
 // purge makes room: it forgets what is old, and when a flood of invented machines has filled the table, the older half of
@@ -85,6 +89,14 @@ func (r *recent) machine(mac net.HardwareAddr) (Machine, bool) {
 		return Machine{}, false
 	}
 	return s.m, true
+}
+
+// behindRelay tells whether a relay forwarded DHCP of this machine lately.
+func (r *recent) behindRelay(mac net.HardwareAddr) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := r.byMAC[string(mac)]
+	return ok && s.relayed && r.now().Sub(s.when) <= recentAge
 }
 
 func (r *recent) macAt(a netip.Addr) (net.HardwareAddr, bool) {

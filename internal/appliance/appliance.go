@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -201,17 +202,21 @@ func (a *appliance) openPXE(ctx context.Context) (err error) {
 	for _, missing := range catalog.Missing() {
 		a.log.Warn("loader is missing", "err", missing)
 	}
+	served := newGate(slices.Clone(a.reach.networks), a.live)
 	c := pxe.Config{
 		Mode: pxe.Mode(a.cfg.DHCP.Mode), Interfaces: a.cfg.DHCP.Interfaces, HTTPPort: a.reach.httpPort,
 		Force: a.cfg.DHCP.Force, RouterAdv: true, Delay: a.cfg.PXE.ResponseDelay,
 		Policy: &policy{
 			site: a.site, files: a.files, reach: a.reach, spki: a.ca.SPKI(), live: a.live, recent: a.files.recent,
 		},
-		Gate: newGate(a.reach.networks, a.live), Journal: a.journal, Loaders: catalog, Log: a.log, Now: time.Now,
+		Gate: served, Journal: a.journal, Loaders: catalog, Log: a.log, Now: time.Now,
 	}
 	if a.cfg.DHCP.Mode == config.DHCPServer {
 		if c.Pools, err = a.reach.pools(a.cfg.DHCP); err != nil {
 			return err
+		}
+		for _, p := range c.Pools { // also those behind relays
+			served.own = append(served.own, p.Prefix)
 		}
 		if a.leases, err = lease.Open(a.dir("leases"), time.Now); err != nil {
 			return fmt.Errorf("open leases: %w", err)

@@ -16,7 +16,9 @@ const (
 )
 
 // gate says who may ask for boot scripts: machines in the networks of our own
-// interfaces and in those that the operator named.
+// interfaces and in those that the operator named. Where he named none, machines
+// behind a DHCP relay are served wherever they are: whoever sends a packet like a
+// relay's from outside can pass for one, so naming the networks ends that.
 type gate struct {
 	own   []netip.Prefix
 	live  *live
@@ -27,10 +29,11 @@ func newGate(own []netip.Prefix, l *live) *gate {
 	return &gate{own: own, live: l, often: limit.New(scriptsPerSecond, scriptBurst, nil)}
 }
 
-// Inside implements pxe.Gate.
-func (g *gate) Inside(a netip.Addr) bool {
+// Admits implements pxe.Gate.
+func (g *gate) Admits(a netip.Addr, relayed bool) bool {
 	in := func(n netip.Prefix) bool { return n.Contains(a) }
-	return slices.ContainsFunc(g.own, in) || slices.ContainsFunc(g.live.now().networks, in)
+	named := g.live.now().networks
+	return slices.ContainsFunc(g.own, in) || slices.ContainsFunc(named, in) || relayed && len(named) == 0
 }
 
 // Allow implements pxe.Gate.

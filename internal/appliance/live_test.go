@@ -25,12 +25,14 @@ func TestScriptsAreForOurNetworksAndThoseThatAreNamed(t *testing.T) {
 	l := newLive(&config.Config{})
 	g := newGate([]netip.Prefix{netip.MustParsePrefix("192.168.7.1/24")}, l)
 	for at, want := range map[string]bool{"192.168.7.200": true, "192.168.8.1": false, "10.20.3.4": false, "127.0.0.1": false, "::1": false} {
-		require.Equal(t, want, g.Inside(netip.MustParseAddr(at)), at)
+		require.Equal(t, want, g.Admits(netip.MustParseAddr(at), false), at)
 	}
-	require.False(t, g.Inside(netip.Addr{}))
+	require.False(t, g.Admits(netip.Addr{}, false))
+	require.True(t, g.Admits(netip.MustParseAddr("10.20.3.4"), true), "behind a relay")
 	l.set(&config.Config{PXE: config.PXE{Networks: []string{"10.20.0.0/16"}}})
-	require.True(t, g.Inside(netip.MustParseAddr("10.20.3.4")))
-	require.True(t, g.Inside(netip.MustParseAddr("192.168.7.200")))
+	require.True(t, g.Admits(netip.MustParseAddr("10.20.3.4"), false))
+	require.True(t, g.Admits(netip.MustParseAddr("192.168.7.200"), false))
+	require.False(t, g.Admits(netip.MustParseAddr("10.30.3.4"), true), "the networks are named, so a relay's word is not needed")
 }
 
 func TestScriptsAreLimitedForEachAddress(t *testing.T) {

@@ -2,6 +2,7 @@ package site_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,4 +123,29 @@ func TestDBG3ShellOnlyWhereItMayBe(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.ShellWrite(s.Ctx, run, first.ID, wire.ShellChunk{})
 	require.ErrorContains(t, err, "no such shell", "one shell for a run")
+}
+
+// A shell whose record cannot be written is not opened: whoever hangs up at once runs nothing that nobody knows of.
+func TestShellIsRecordedBeforeItIsOpened(t *testing.T) {
+	s := sitetest.New(t)
+	who, run := debugRun(t, s)
+	_, err := s.DebugReport(s.Ctx, who, run, report(wire.WinPE, true))
+	require.NoError(t, err)
+	gone, hangUp := context.WithCancel(s.Ctx)
+	hangUp()
+	_, err = s.OpenShell(gone, run, wire.ShellOpen{Command: "id"})
+	require.Error(t, err)
+	orders, err := s.DebugReport(s.Ctx, who, run, report(wire.WinPE, true))
+	require.NoError(t, err)
+	require.Nil(t, orders.Shell)
+	long := strings.Repeat("true; ", 600) + "rm -r /"
+	_, err = s.OpenShell(s.Ctx, run, wire.ShellOpen{Command: long})
+	require.NoError(t, err)
+	list, err := s.Messages(s.Ctx, "audit")
+	require.NoError(t, err)
+	told := ""
+	for _, m := range list {
+		told += m.Text
+	}
+	require.Contains(t, told, long, "all of it")
 }

@@ -93,6 +93,20 @@ func TestPXE23GuessesAreLimited(t *testing.T) {
 	require.NoError(t, s.Unlock(s.Ctx, m.locked(), password, "10.0.0.9"))
 }
 
+// One machine that tries a list does not keep all others from giving the password.
+func TestPXE23GuessesOfOneDoNotStopOthers(t *testing.T) {
+	s := sitetest.New(t)
+	s.Device("lab-01", 1)
+	s.Device("lab-02", 2)
+	require.NoError(t, s.SetPXEPassword(s.Ctx, password))
+	m, other := machine{s, t, 1}, machine{s, t, 2}
+	who := m.locked()
+	for range 200 {
+		require.Contains(t, []int{403, 429}, problem(t, s.Unlock(s.Ctx, who, "wrong horse", "10.0.0.9")).Status)
+	}
+	require.NoError(t, s.Unlock(s.Ctx, other.locked(), password, "10.0.0.77"))
+}
+
 // DESIGN, trust: a run's secrets go only to an approved device, after a PXE
 // password, or to a medium with its own key.
 func TestPXE23SecretsAfterThePassword(t *testing.T) {

@@ -45,12 +45,15 @@ func (s *Service) IssueBootToken(ctx context.Context, b BootBinding) (token stri
 		if err != nil {
 			return err
 		}
-		// Of several scripts that a machine was given the last one counts. What lies
-		// around of the others is good for nobody.
-		if _, err := tx.RevokeUnusedTokens(kindBoot, mac, s.Now()); err != nil {
+		// Of several scripts that an address was given for a machine the last one
+		// counts. What lies around of the others is good for nobody. A token that was
+		// given to another address stays: asking in a machine's name from elsewhere
+		// must not stop the machine that boots now.
+		subject := mac + " " + b.Address
+		if _, err := tx.RevokeUnusedTokens(kindBoot, subject, s.Now()); err != nil {
 			return err
 		}
-		token, err = s.issue(tx, store.Token{Kind: kindBoot, Subject: mac, Boot: b.Boot, UUID: NormalUUID(b.UUID), MAC: mac,
+		token, err = s.issue(tx, store.Token{Kind: kindBoot, Subject: subject, Boot: b.Boot, UUID: NormalUUID(b.UUID), MAC: mac,
 			Address: b.Address, Launch: string(b.LaunchMode)}, time.Duration(set.BootTokenTTL))
 		return err
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bootyard/bootyard/internal/site"
 	"github.com/bootyard/bootyard/internal/site/sitetest"
 	"github.com/bootyard/bootyard/internal/wire"
 )
@@ -87,4 +88,16 @@ func TestNewBootTokenEndsTheEarlierOnes(t *testing.T) {
 	require.NoError(t, err, "its agent may still wait for the answer")
 	_, err = other.open(theirs, "10.0.0.9")
 	require.NoError(t, err, "another machine's")
+}
+
+// Somebody else who asks in a machine's name does not stop it: the tokens of each address stand alone.
+func TestTokenOfAnotherAddressEndsNone(t *testing.T) {
+	s := sitetest.New(t)
+	s.Device("lab-01", 1)
+	m := machine{s, t, 1}
+	mine := m.token()
+	_, err := s.IssueBootToken(s.Ctx, site.BootBinding{UUID: sitetest.UUID(1), MAC: sitetest.MAC(1), Address: "10.0.0.66", LaunchMode: wire.LaunchPXE})
+	require.NoError(t, err)
+	_, err = m.open(mine, "10.0.0.9")
+	require.NoError(t, err)
 }

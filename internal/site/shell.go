@@ -89,17 +89,27 @@ func (s *Service) OpenShell(ctx context.Context, ref string, in wire.ShellOpen) 
 	}
 	desk := &s.debug
 	desk.mu.Lock()
-	r := desk.of(run.ID)
-	switch {
-	case r.reported == nil:
-		err = refusal(409, "TS-173", "run", "the machine has not reported since the appliance was started", "try again in half a minute")
-	case r.standing.Environment != wire.WinPE:
-		err = refusal(409, "DBG-3", "run", "the run is in the installed system, and a shell exists in the boot environment only", "sign in to the machine")
-	case !r.standing.Paused:
-		err = refusal(409, "DBG-3", "run", "the sequence is running", "stop it first, with step or a break")
-	}
+	err = desk.of(run.ID).mayOpenShell()
+	desk.mu.Unlock()
 	if err != nil {
-		desk.mu.Unlock()
+		return out, err
+	}
+	// It is on the record before the machine can hear of it: whoever hangs up at
+	// once, or fills the disk, runs nothing that nobody knows of.
+	what := "shell opened in the boot environment"
+	if in.Command != "" {
+		what = "command run in the boot environment: " + printable(in.Command, maxShellCommand)
+	}
+	err = s.Store.Update(ctx, func(tx *store.Tx) error {
+		return s.audit(ctx, tx, wire.StatusMessage{Rule: "DBG-3", Severity: "warning", Device: run.Device, Deployment: run.Deployment, Run: run.ID, Text: what})
+	})
+	if err != nil {
+		return out, err
+	}
+	desk.mu.Lock()
+	defer desk.mu.Unlock()
+	r := desk.of(run.ID)
+	if err := r.mayOpenShell(); err != nil {
 		return out, err
 	}
 	if r.shell != nil {
@@ -110,15 +120,20 @@ func (s *Service) OpenShell(ctx context.Context, ref string, in wire.ShellOpen) 
 	out = wire.ShellOrder{ID: r.shell.id, ShellOpen: in}
 	s.attach(r, actor(ctx))
 	r.bump()
-	desk.mu.Unlock()
-	what := "shell opened in the boot environment"
-	if in.Command != "" {
-		what = "command run in the boot environment: " + printable(in.Command, 512)
+	return out, nil
+}
+
+// mayOpenShell says why not (DBG-3). Call it locked.
+func (r *debugRun) mayOpenShell() error {
+	switch {
+	case r.reported == nil:
+		return refusal(409, "TS-173", "run", "the machine has not reported since the appliance was started", "try again in half a minute")
+	case r.standing.Environment != wire.WinPE:
+		return refusal(409, "DBG-3", "run", "the run is in the installed system, and a shell exists in the boot environment only", "sign in to the machine")
+	case !r.standing.Paused:
+		return refusal(409, "DBG-3", "run", "the sequence is running", "stop it first, with step or a break")
 	}
-	err = s.Store.Update(ctx, func(tx *store.Tx) error {
-		return s.audit(ctx, tx, wire.StatusMessage{Rule: "DBG-3", Severity: "warning", Device: run.Device, Deployment: run.Deployment, Run: run.ID, Text: what})
-	})
-	return out, err
+	return nil
 }
 
 func bounded(n int) int { return min(max(n, 0), 1000) }

@@ -12,7 +12,7 @@ type Token struct {
 	Hash     string     `json:"-"`
 	ID       string     `json:"id"`
 	Kind     string     `json:"kind"`    // boot, session, resume, client, media, admin
-	Subject  string     `json:"subject"` // device, run, medium or name
+	Subject  string     `json:"subject"` // device, run, medium, name, or MAC and address
 	Name     string     `json:"name,omitempty"`
 	Scope    wire.Scope `json:"scope,omitempty"`
 	Boot     string     `json:"boot,omitempty"`

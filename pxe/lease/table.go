@@ -254,6 +254,20 @@ func (t *Table) MACFor(addr netip.Addr) (net.HardwareAddr, bool) {
 	return mac, err == nil
 }
 
+// AddrsOf lists the addresses that a machine has a running lease of: none while it has only an offer, several when it moved
+// between subnets.
+func (t *Table) AddrsOf(mac net.HardwareAddr) []netip.Addr {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []netip.Addr
+	for _, a := range t.byMAC[mac.String()] {
+		if e := t.byAddr[a]; e != nil && e.Expires.After(t.now()) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
 // Leases lists the running leases in the order of their addresses.
 func (t *Table) Leases() []Lease {
 	t.mu.Lock()
