@@ -96,6 +96,8 @@ type Command struct {
 	Timeout     time.Duration // 0 is none
 	User        string        // empty is the agent's own account (TS-11)
 	Password    string
+	// Redirect asks for the view of a 32-bit program on a 64-bit Windows: System32 is SysWOW64 (TS-72). No meaning elsewhere.
+	Redirect bool
 	// Own are files and folders that are handed to User: what the engine made for this command.
 	Own    []string
 	Output func(line string) // gets each line of output as it comes; may be nil

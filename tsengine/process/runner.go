@@ -60,20 +60,32 @@ func (r Runner) execute(ctx context.Context, timeout time.Duration, environment 
 	output := newTail(lines)
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.WaitDelay = drain
-	cmd.Cancel = func() error { return killTree(cmd.Process.Pid, mark) }
+	tree, err := newTree(cmd, mark)
+	if err != nil {
+		return machine.Exit{}, err
+	}
+	defer tree.release()
+	cmd.Cancel = tree.kill
 	// The parent-death signal is sent when the thread that started the program ends, so that thread has to stay.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		return machine.Exit{}, fmt.Errorf("start the program: %w", startCause(err))
 	}
+	adoptErr := tree.adopt()
+	if adoptErr != nil {
+		_ = tree.kill()
+	}
 	waitErr := cmd.Wait()
 	output.flush()
 	exit := machine.Exit{Code: exitCode(cmd.ProcessState), Output: output.String()}
 	if inner.Err() != nil {
 		// The tree may have grown between the kill and the end of its root.
-		_ = killTree(cmd.Process.Pid, mark)
+		_ = tree.kill()
 		return exit, context.Cause(inner)
+	}
+	if adoptErr != nil {
+		return exit, fmt.Errorf("start the program: %w", adoptErr)
 	}
 	var failed *exec.ExitError
 	if waitErr != nil && !errors.As(waitErr, &failed) && !errors.Is(waitErr, exec.ErrWaitDelay) {

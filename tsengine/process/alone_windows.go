@@ -1,9 +1,0 @@
-package process
-
-import (
-	"os/exec"
-	"syscall"
-)
-
-// alone starts a program without a window.
-func alone(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{HideWindow: true} }
