@@ -2,6 +2,7 @@ package fact
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 )
@@ -23,7 +24,7 @@ func (s *Sheet) YAML() ([]byte, error) {
 		for _, i := range c.Instances {
 			one := make(yaml.MapSlice, 0, len(i))
 			for _, p := range i {
-				one = append(one, yaml.MapItem{Key: p.Name, Value: p.Value})
+				one = append(one, yaml.MapItem{Key: p.Name, Value: quoted(p.Value)})
 			}
 			instances = append(instances, one)
 		}
@@ -40,4 +41,28 @@ func (s *Sheet) YAML() ([]byte, error) {
 		return nil, fmt.Errorf("write the fact sheet: %w", err)
 	}
 	return data, nil
+}
+
+// quoted puts texts into quotes that the writer leaves bare although they would be read as something else: ? opens a key.
+func quoted(value any) any {
+	switch v := value.(type) {
+	case string:
+		if strings.HasPrefix(v, "?") {
+			return literal(v)
+		}
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = quoted(v[i])
+		}
+		return list
+	}
+	return value
+}
+
+type literal string
+
+// MarshalYAML implements yaml.BytesMarshaler.
+func (l literal) MarshalYAML() ([]byte, error) {
+	return []byte("'" + strings.ReplaceAll(string(l), "'", "''") + "'"), nil
 }
