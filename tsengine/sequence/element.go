@@ -13,7 +13,7 @@ import (
 // far below what would hurt the reader.
 const (
 	MaxSize     = 16 << 20  // bytes of input
-	MaxDepth    = 128       // nested elements
+	MaxDepth    = 512       // nested elements
 	MaxElements = 400_000   // elements and attributes together
 	MaxAttr     = 256 << 10 // bytes of one attribute value or name; the longest real one has 255 characters
 )

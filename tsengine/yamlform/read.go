@@ -18,7 +18,7 @@ import (
 // Limits on what is read, far above what people write and what the largest real sequence becomes.
 const (
 	MaxSize  = 8 << 20
-	maxDepth = 300 // nested values; a group takes two
+	maxDepth = 1200 // nested values; a group takes two
 	maxNodes = 800_000
 )
 
