@@ -2,24 +2,25 @@ package apply
 
 import (
 	"bufio"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
-
-	"github.com/bootyard/bootyard/images/disk"
 )
 
 // Options say how an image is extracted. The zero value is a plain extraction.
 type Options struct {
 	// Volume names the target in messages, such as "C: (/dev/vda3)".
 	Volume string
+	// Index is the image in a WIM, from 1; 0 is the first. Other formats hold one.
+	Index int
+	// Keep leaves what is on the volume and writes over it (OSDWipeDestinationPartition false).
+	Keep bool
 	// Image is what the catalogue knows of the image; it is checked against the
 	// volume before anything is deleted.
 	Image Metadata
@@ -65,12 +66,21 @@ func Extract(ctx context.Context, path string, format Format, root string, opts 
 		return Result{}, fmt.Errorf("apply image to %s: %w", opts.Volume, err)
 	}
 	image := opts.Image
+	if format == FormatWIM {
+		if image, err = wimSize(path, opts.Index); err != nil {
+			return Result{}, fmt.Errorf("apply image %s: %w", path, err)
+		}
+		opts.Image = image
+	}
 	image.Bytes = max(image.Bytes, atLeast(src, format, info.Size()))
 	if err := Check(image, opts.Volume, total); err != nil {
 		return Result{}, fmt.Errorf("apply image %s: %w", path, err)
 	}
-	if format == FormatSquashFS {
-		return extractSquashFS(ctx, path, root, info.Size(), opts)
+	switch format {
+	case FormatSquashFS:
+		return extractSquashFS(ctx, path, root, opts)
+	case FormatWIM:
+		return extractWIM(ctx, path, root, opts)
 	}
 	r := &countingReader{ctx: ctx, r: src, total: info.Size(), progress: opts.Progress}
 	res, err := ExtractStream(ctx, r, format, root, opts)
@@ -88,7 +98,7 @@ func ExtractStream(ctx context.Context, src io.Reader, format Format, root strin
 		opts.Volume = root
 	}
 	fail := func(err error) error { return fmt.Errorf("apply image to %s: %w", opts.Volume, err) }
-	r, closeReader, err := decompress(src, format)
+	r, closeReader, err := decompress(ctx, src, format)
 	if err != nil {
 		return Result{}, fail(err)
 	}
@@ -102,8 +112,10 @@ func ExtractStream(ctx context.Context, src io.Reader, format Format, root strin
 		return Result{}, fail(err)
 	}
 	defer func() { _ = dir.Close() }() // a folder, nothing is written through it
-	if err := clear(ctx, dir, keep); err != nil {
-		return Result{}, fail(fmt.Errorf("delete the old content: %w", err))
+	if !opts.Keep {
+		if err := clear(ctx, dir, keep); err != nil {
+			return Result{}, fail(fmt.Errorf("delete the old content: %w", err))
+		}
 	}
 	x := newUnpacker(dir, keep)
 	defer x.close()
@@ -125,6 +137,9 @@ func ExtractStream(ctx context.Context, src io.Reader, format Format, root strin
 // told: a zstd frame may say its size in the header (RFC 8878, 3.1.1.1.4); else a
 // compressed file is no larger than its content.
 func atLeast(f io.ReaderAt, format Format, size int64) int64 {
+	if format == FormatWIM {
+		return 0 // other images may be in it; it was asked itself
+	}
 	var head zstd.Header
 	buf := make([]byte, zstd.HeaderMaxSize)
 	n, _ := f.ReadAt(buf, 0) // a short file has a short header
@@ -134,27 +149,13 @@ func atLeast(f io.ReaderAt, format Format, size int64) int64 {
 	return size
 }
 
-// decompress picks the decoder. Window sizes above 128 MiB are refused: a
-// machine with little memory must not be killed by a header.
-func decompress(src io.Reader, format Format) (io.Reader, func(), error) {
-	src = bufio.NewReaderSize(src, 1<<20)
-	switch format {
-	case FormatTar:
-		return src, func() {}, nil
-	case FormatTarGzip:
-		z, err := gzip.NewReader(src)
-		if err != nil {
-			return nil, nil, fmt.Errorf("read image: %w", err)
-		}
-		return z, func() { _ = z.Close() }, nil // Close reports nothing that Read did not
-	case FormatTarZstd:
-		z, err := zstd.NewReader(src, zstd.WithDecoderMaxWindow(128<<20), zstd.WithDecoderConcurrency(max(2, runtime.NumCPU())))
-		if err != nil {
-			return nil, nil, fmt.Errorf("read image: %w", err)
-		}
-		return z, z.Close, nil
+// decompress opens the packing of a tar image.
+func decompress(ctx context.Context, src io.Reader, format Format) (io.Reader, func(), error) {
+	packing, ok := strings.CutPrefix(string(format), string(FormatTar))
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: %q", ErrFormat, format)
 	}
-	return nil, nil, fmt.Errorf("%w: %q", ErrFormat, format)
+	return unpackStream(ctx, bufio.NewReaderSize(src, 1<<20), packing)
 }
 
 func volumeSize(root string) (int64, error) {
@@ -198,36 +199,4 @@ func (c *countingReader) Read(p []byte) (int, error) {
 		c.progress(c.done, c.total)
 	}
 	return n, err
-}
-
-// extractSquashFS uses unsquashfs, which checks names itself and is the only
-// reader of the format that keeps everything.
-func extractSquashFS(ctx context.Context, path, root string, size int64, opts Options) (Result, error) {
-	fail := func(err error) error { return fmt.Errorf("apply image to %s: %w", opts.Volume, err) }
-	if len(opts.Preserve) > 0 {
-		return Result{}, fail(fmt.Errorf("a squashfs image cannot keep folders of the volume; nothing was written; format the partition instead, or use a tar image"))
-	}
-	dir, err := os.OpenRoot(root)
-	if err != nil {
-		return Result{}, fail(err)
-	}
-	defer func() { _ = dir.Close() }() // a folder, nothing is written through it
-	if err := clear(ctx, dir, keep{}); err != nil {
-		return Result{}, fail(fmt.Errorf("delete the old content: %w", err))
-	}
-	args := []string{"-no-progress", "-force", "-dest", root}
-	if _, err := run(ctx, toolTimeout, nil, "unsquashfs", append(args, path)...); err != nil {
-		var st unix.Statfs_t
-		if unix.Statfs(root, &st) == nil && (st.Bavail == 0 || st.Ffree == 0 && st.Files > 0) {
-			err = &NoSpaceError{Volume: opts.Volume, Needed: opts.Image.need(), Available: int64(st.Blocks) * st.Bsize, Entry: disk.FormatSize(size) + " squashfs", Err: err}
-		}
-		return Result{}, fail(err)
-	}
-	if err := syncVolume(root); err != nil {
-		return Result{}, fail(err)
-	}
-	if opts.Progress != nil {
-		opts.Progress(size, size)
-	}
-	return Result{}, nil
 }
