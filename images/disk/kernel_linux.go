@@ -22,10 +22,23 @@ func partitionNode(disk string, number int) string {
 	return disk + strconv.Itoa(number)
 }
 
-// tellKernel replaces the kernel's idea of the partitions by the plan. BLKPG
-// works on every kernel, also on one that has no parser for the table and on
-// loop devices without partition scanning; rereading the table does not.
-func tellKernel(sys System, d Disk, p Plan) (err error) {
+// tellKernel replaces the kernel's idea of the partitions by the plan.
+func tellKernel(sys System, d Disk, p Plan) error {
+	parts := make([]tablePart, 0, len(p.Extents))
+	for _, e := range p.Extents {
+		part := tablePart{number: e.Number, start: int64(e.Start) * int64(p.SectorSize), size: p.Bytes(e)}
+		if e.Type == Extended {
+			part.size = 1024 // as the kernel itself shows it: nobody writes into the container
+		}
+		parts = append(parts, part)
+	}
+	return tellParts(sys, d, parts)
+}
+
+// tellParts replaces the kernel's idea of the partitions. BLKPG works on every
+// kernel, also on one that has no parser for the table and on loop devices
+// without partition scanning; rereading the table does not.
+func tellParts(sys System, d Disk, parts []tablePart) (err error) {
 	f, err := os.OpenFile(d.Path, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -44,14 +57,9 @@ func tellKernel(sys System, d Disk, p Plan) (err error) {
 			return fmt.Errorf("remove old partition %s: %w", name, err)
 		}
 	}
-	for _, e := range p.Extents {
-		size := p.Bytes(e)
-		if e.Type == Extended {
-			size = 1024 // as the kernel itself shows it: nobody writes into the container
-		}
-		err := blkpg(f, unix.BLKPG_ADD_PARTITION, e.Number, int64(e.Start)*int64(p.SectorSize), size)
-		if err != nil {
-			return fmt.Errorf("add partition %d: %w", e.Number, err)
+	for _, p := range parts {
+		if err := blkpg(f, unix.BLKPG_ADD_PARTITION, p.number, p.start, p.size); err != nil {
+			return fmt.Errorf("add partition %d: %w", p.number, err)
 		}
 	}
 	return nil

@@ -45,6 +45,8 @@ func (t *VolumeTable) Rescan(ctx context.Context, sys System, disks []Disk) erro
 
 type tablePart struct {
 	partUUID    string
+	kind        string // GUID, or the MBR's type in hexadecimal
+	name        string // GPT only
 	number      int
 	start, size int64 // bytes
 }
@@ -72,6 +74,8 @@ func parseTable(out string, d Disk) ([]tablePart, error) {
 				Start int64  `json:"start"`
 				Size  int64  `json:"size"`
 				UUID  string `json:"uuid"`
+				Type  string `json:"type"`
+				Name  string `json:"name"`
 			} `json:"partitions"`
 		} `json:"partitiontable"`
 	}
@@ -88,7 +92,7 @@ func parseTable(out string, d Disk) ([]tablePart, error) {
 		if _, err := fmt.Sscanf(strings.TrimPrefix(rest, "p"), "%d", &number); err != nil || number < 1 || number > 128 {
 			return nil, fmt.Errorf("read partition table: unexpected partition name %q", p.Node)
 		}
-		part := tablePart{partUUID: p.UUID, number: number, start: p.Start * int64(d.SectorSize), size: p.Size * int64(d.SectorSize)}
+		part := tablePart{partUUID: p.UUID, kind: p.Type, name: p.Name, number: number, start: p.Start * int64(d.SectorSize), size: p.Size * int64(d.SectorSize)}
 		if doc.Table.Label == "dos" {
 			part.partUUID = fmt.Sprintf("%s-%02x", strings.TrimPrefix(doc.Table.ID, "0x"), number)
 		}
