@@ -59,5 +59,7 @@ type workingImages struct {
 
 func (i workingImages) Apply(ctx context.Context, request machine.ApplyRequest, progress machine.Progress) (machine.Applied, error) {
 	i.begin()
+	i.unmounts() // an image of a whole disk, or of a file system, takes the volume with the log away
+	defer i.mounted()
 	return i.Images.Apply(ctx, request, progress)
 }

@@ -23,6 +23,7 @@ type Capabilities struct {
 	Programs    Programs      // of the system, by argument list
 	Software    Software      // that the site offers
 	Drivers     Drivers       // devices of the machine, and drivers for them
+	Imaging     ImageCapture  // of an installed system, in the boot environment
 }
 
 // Stateful is implemented by a capability that must remember something over a restart. Its state goes into every

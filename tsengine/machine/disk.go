@@ -56,5 +56,6 @@ type Volume struct {
 	PartUUID   string        `json:"partUUID,omitempty"` // what finds the partition again
 	UUID       string        `json:"uuid,omitempty"`     // of the file system
 	Bytes      int64         `json:"bytes,omitempty"`
-	HasOS      bool          `json:"hasOS,omitempty"` // an image was applied to it by this run
+	HasOS      bool          `json:"hasOS,omitempty"`   // an operating system image was applied to it by this run
+	HasData    bool          `json:"hasData,omitempty"` // a data image was
 }

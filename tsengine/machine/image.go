@@ -1,20 +1,29 @@
 package machine
 
-// Target is where an image goes. Volume is set when the run made the partition itself; else Disk and Partition (from 1)
-// name one that was there before.
+import "context"
+
+// AnyDisk in a Target means the machine's only disk; with several, the choice is ErrAmbiguousDisk.
+const AnyDisk = -1
+
+// Target is where an image goes. Volume is set when the run knows the partition; else Disk and Partition (from 1) name one
+// that was there before. Partition 0 is the whole disk, which only an image of a whole disk can be written to.
 type Target struct {
 	Volume    *Volume
-	Disk      int
+	Disk      int // AnyDisk only with Partition 0
 	Partition int
 }
 
-// ApplyRequest asks for one image on one volume. Dir is the verified folder of the package.
+// ApplyRequest asks for one image on one volume. Dir is the verified folder of the package. An image that holds a whole
+// disk replaces everything on the disk of the target.
 type ApplyRequest struct {
 	PackageID    string
 	Dir          string
 	Index        int // image in the file, from 1
 	Target       Target
 	Bootable     bool     // the operating system to start; later images are data
+	Data         bool     // a data image: files only, nothing is made bootable
+	Keep         bool     // leave what is on the volume (OSDWipeDestinationPartition false)
+	Preserve     []string // folders of the volume that stay (TS-117): relative to it, or absolute on this machine
 	UEFI         bool     // how the machine was started, so which loader it needs
 	ComputerName string   // for the applied operating system; may be empty
 	ConfigFile   string   // answer file, expanded; may be empty
@@ -35,4 +44,34 @@ type SetupRequest struct {
 	ClientPackageID string
 	ClientDir       string // of the client package; empty: the agent that runs is what is installed
 	ComputerName    string
+}
+
+// ImageCapture makes an image of an installed operating system that does not run now.
+type ImageCapture interface {
+	// CaptureImage writes an image of the system to a file, which it replaces, and says what it did. The file's name ends
+	// in .wim or .tar.zst. A failed capture leaves no file of that name.
+	CaptureImage(ctx context.Context, request CaptureRequest, progress Progress) (Captured, error)
+	// Send gives a captured file to the appliance as an image of that name, verified by its hash, and returns the id of
+	// its package. An image of the name gets a new version.
+	Send(ctx context.Context, file, name string, progress Progress) (packageID string, err error)
+	// Scratch is a folder with room for an image that is to be sent; remove takes it away.
+	Scratch(ctx context.Context) (dir string, remove func(), err error)
+}
+
+// CaptureRequest says what to capture.
+type CaptureRequest struct {
+	// Target is the volume with the system; nil is the only one of the machine that holds a system.
+	Target      *Target
+	File        string
+	Name        string
+	Creator     string
+	Description string // up to 255 characters
+	Version     string // up to 32 characters
+}
+
+// Captured is what came of it.
+type Captured struct {
+	Bytes  int64 // of the file
+	Images int   // in the file: one for each volume
+	Notes  []string
 }

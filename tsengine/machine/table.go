@@ -69,7 +69,7 @@ func (t *Table) NextFree() *Volume {
 		case EFI, MSR, Recovery, BIOSBoot, Extended:
 			continue
 		}
-		if v.FileSystem != "" && !strings.EqualFold(v.FileSystem, "SWAP") && !v.HasOS {
+		if v.FileSystem != "" && !strings.EqualFold(v.FileSystem, "SWAP") && !v.HasOS && !v.HasData {
 			return v
 		}
 	}

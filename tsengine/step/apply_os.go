@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/bootyard/bootyard/tsengine/machine"
@@ -34,24 +35,58 @@ func (ApplyOS) Run(ctx context.Context, c *Context) Outcome {
 	if request.Target, err = destination(c); err != nil {
 		return Failure(CodeInvalid, err)
 	}
-	if request.Dir, err = c.Package(ctx, request.PackageID); err != nil {
-		return Failure(CodeContent, err)
-	}
 	if request.ConfigFile, err = configFile(ctx, c); err != nil {
 		return Failure(CodeContent, err)
 	}
 	request.Bootable = c.Volumes.System() == nil || request.Target.Volume != nil && request.Target.Volume.HasOS
-	request.UEFI, request.ComputerName = c.UEFI, c.ComputerName()
-	request.Volumes = append([]machine.Volume(nil), c.Volumes.Volumes...)
-	c.Log(smstslog.Info, fmt.Sprintf("Applying image %d of package %s to disk %d, partition %d", request.Index, request.PackageID, request.Target.Disk, request.Target.Partition))
 	if request.Bootable {
 		*c.AgentOnDisk = false
 	}
+	return applyImage(ctx, c, request)
+}
+
+// applyImage is what Apply Operating System Image and Apply Data Image share.
+func applyImage(ctx context.Context, c *Context, request machine.ApplyRequest) Outcome {
+	var err error
+	if request.Dir, err = c.Package(ctx, request.PackageID); err != nil {
+		return Failure(CodeContent, err)
+	}
+	request.UEFI, request.ComputerName = c.UEFI, c.ComputerName()
+	request.Volumes = append([]machine.Volume(nil), c.Volumes.Volumes...)
+	if path := userState(c, request.Target); path != "" {
+		request.Preserve = append(request.Preserve, path)
+		c.Log(smstslog.Info, "Keeping the user state in "+path+" (TS-117)")
+	}
+	c.Log(smstslog.Info, fmt.Sprintf("Applying image %d of package %s to %s", request.Index, request.PackageID, where(request.Target)))
 	applied, err := c.Machine.Images.Apply(ctx, request, c.Progress)
 	if err != nil {
 		return Failure(CodeFailed, err)
 	}
 	return recordImage(c, request, applied)
+}
+
+func where(t machine.Target) string {
+	switch {
+	case t.Disk == machine.AnyDisk:
+		return "the machine's disk"
+	case t.Partition == 0:
+		return fmt.Sprintf("disk %d", t.Disk)
+	}
+	return fmt.Sprintf("disk %d, partition %d", t.Disk, t.Partition)
+}
+
+// userState is the folder of the user state when it is on the target (TS-117): relative to the volume when it is written
+// with its letter, else a path of this machine.
+func userState(c *Context, t machine.Target) string {
+	path := strings.TrimSpace(c.Input("_SMSTSUserStatePath"))
+	if strings.HasPrefix(path, "/") || path == "" {
+		return path
+	}
+	letter, rest, ok := strings.Cut(strings.ReplaceAll(path, `\`, "/"), ":/")
+	if v := c.Volumes.ByLetter(letter); ok && v != nil && t.Volume != nil && v.Letter == t.Volume.Letter {
+		return strings.Trim(rest, "/")
+	}
+	return ""
 }
 
 // recordImage puts the applied volume into the table, with a letter, and sets OSDTargetSystemDrive.
@@ -76,11 +111,17 @@ func recordImage(c *Context, request machine.ApplyRequest, applied machine.Appli
 	}
 	if letter == "" {
 		if letter = c.Volumes.FreeLetter(); letter == "" {
-			return Failure(CodeFailed, errors.New("no drive letter is free for the operating system"))
+			return Failure(CodeFailed, errors.New("no drive letter is free for the volume"))
 		}
 	}
 	update(known, v)
-	known.Letter, known.HasOS = letter, true
+	known.Letter = letter
+	if request.Data {
+		known.HasData = true
+		c.Log(smstslog.Info, strings.TrimSpace("The data is on "+letter+" "+applied.Description))
+		return Outcome{}
+	}
+	known.HasOS = true
 	if !request.Bootable {
 		return Outcome{}
 	}
@@ -111,7 +152,7 @@ func readImage(c *Context) (machine.ApplyRequest, error) {
 	r := machine.ApplyRequest{PackageID: strings.TrimSpace(c.Argument("ImagePackageID"))}
 	if r.PackageID == "" {
 		if id := c.Argument("InstallPackageID"); id != "" {
-			return r, errors.New("installing from an operating system's setup files is not supported by this version; use an image package")
+			return r, errors.New("installing from an operating system's setup files takes Windows PE and Windows Setup, which this boot environment is not; capture the system once and use an image package, or start the sequence in WinPE")
 		}
 		// Older exports have the id only in the action: /image:<pkg>,%OSDImageIndex%.
 		_, rest, _ := strings.Cut(c.Node.Action, "/image:")
@@ -158,6 +199,12 @@ func destination(c *Context) (machine.Target, error) {
 		return c.Volumes.Resolve(drive)
 	case disk != "" && part != "":
 		return c.Volumes.Resolve(disk + "," + part)
+	case disk != "": // an image of a whole disk
+		n, err := strconv.Atoi(disk)
+		if err != nil || n < 0 || n > 99 {
+			return machine.Target{}, fmt.Errorf("DestinationDisk is %q; a number from 0 to 99 is expected", disk)
+		}
+		return machine.Target{Disk: n}, nil
 	}
 	if _, rest, ok := strings.Cut(c.Node.Action, "/target:"); ok {
 		text, _, _ := strings.Cut(c.Variables.Expand(rest), " ")
@@ -165,7 +212,10 @@ func destination(c *Context) (machine.Target, error) {
 	}
 	v := c.Volumes.NextFree()
 	if v == nil {
-		return machine.Target{}, errors.New("there is no formatted partition without an operating system left; put a Format and Partition Disk step before this one or name the destination")
+		if len(c.Volumes.Volumes) > 0 {
+			return machine.Target{}, errors.New("there is no formatted partition without an operating system left; put a Format and Partition Disk step before this one or name the destination")
+		}
+		return machine.Target{Disk: machine.AnyDisk}, nil // nothing was partitioned: good for the image of a whole disk only
 	}
 	return machine.Target{Volume: v, Disk: v.Disk, Partition: v.Partition}, nil
 }

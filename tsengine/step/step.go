@@ -91,6 +91,8 @@ func Find(n *sequence.Node) Step {
 		return PartitionDisk{}
 	case "ApplyOperatingSystemAction":
 		return ApplyOS{}
+	case "ApplyDataImageAction":
+		return ApplyData{}
 	case "SetupWindowsAndSMSAction":
 		return SetupOS{}
 	case "DownloadPackageContentAction":

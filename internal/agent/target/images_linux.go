@@ -22,41 +22,118 @@ func (i images) Apply(ctx context.Context, request machine.ApplyRequest, progres
 	t := i.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	wanted := machine.Volume{Disk: request.Target.Disk, Partition: request.Target.Partition}
-	if request.Target.Volume != nil {
-		wanted = *request.Target.Volume
-	}
-	v, err := t.find(wanted)
-	if err != nil {
-		return machine.Applied{}, err
-	}
 	image, format, err := findImage(request.Dir)
 	if err != nil {
 		return machine.Applied{}, fmt.Errorf("package %s: %w", request.PackageID, err)
 	}
-	dir, err := t.mount(ctx, v)
+	w := work{request: request, image: image, format: format, progress: progress}
+	if format.Blocks() {
+		whole, err := apply.HoldsDisk(image)
+		if err != nil {
+			return machine.Applied{}, err
+		}
+		if whole {
+			return t.applyDisk(ctx, w)
+		}
+	}
+	if request.Target.Volume == nil && request.Target.Partition == 0 {
+		return machine.Applied{}, fmt.Errorf("the image %s is for one partition, and there is no formatted partition without an image left; put a Format and Partition Disk step before this one or name the destination", filepath.Base(image))
+	}
+	v, adopted, err := t.place(ctx, request.Target)
 	if err != nil {
 		return machine.Applied{}, err
+	}
+	if w.windows(); request.Bootable && w.isWindows {
+		return machine.Applied{}, fmt.Errorf("image %d of package %s is Windows: this boot environment can write its files and cannot make them start, which takes Windows' own bcdboot; nothing was written. Deploy it from WinPE, as an image of a whole disk (raw, qcow2), or take only its files with Apply Data Image", request.Index, request.PackageID)
 	}
 	t.installed = nil
-	result, err := apply.Extract(ctx, image, format, dir, apply.Options{
-		Volume: fmt.Sprintf("%s (%s)", wanted.Letter, v.Device), Image: metadata(image), Preserve: []string{dataFolder},
-		Progress: func(done, total int64) { progress(done, total, "applying "+filepath.Base(image)) },
-	})
+	switch {
+	case format.Blocks():
+		v, err = t.applyBlocks(ctx, w, v)
+	case v.FileSystem == disk.NTFS && format == apply.FormatWIM:
+		err = t.applyNTFS(ctx, w, &v)
+	default:
+		err = t.applyFiles(ctx, w, v)
+	}
 	if err != nil {
 		return machine.Applied{}, err
 	}
-	for _, warning := range result.Warnings {
-		t.options.Say("  %s", warning)
-	}
 	if request.Bootable {
+		dir, err := t.mount(ctx, v)
+		if err != nil {
+			return machine.Applied{}, err
+		}
 		progress(0, 0, "making it bootable")
 		if err := t.makeBootable(ctx, v, dir, request.ComputerName); err != nil {
 			return machine.Applied{}, err
 		}
 		t.system = v.PARTUUID
 	}
-	return machine.Applied{Volume: volume(v), Description: fmt.Sprintf("%d files, %s", result.Entries, disk.FormatSize(result.Bytes))}, nil
+	applied := machine.Applied{Volume: volume(v), Description: w.done}
+	for _, a := range adopted {
+		applied.Volumes = append(applied.Volumes, volume(a))
+	}
+	return applied, nil
+}
+
+// work is one image on its way to a disk.
+type work struct {
+	request   machine.ApplyRequest
+	image     string
+	format    apply.Format
+	progress  machine.Progress
+	isWindows bool
+	done      string // in words, for status
+}
+
+func (w *work) windows() {
+	if w.format == apply.FormatWIM {
+		w.isWindows, _ = apply.HoldsWindows(w.image, w.request.Index) // a wrong index is told when it is applied
+	}
+}
+
+func (w *work) options(v disk.Volume) apply.Options {
+	return apply.Options{
+		Volume: fmt.Sprintf("disk %d, partition %d (%s)", v.Disk, v.Partition, v.Device), Image: metadata(w.image), Index: w.request.Index, Keep: w.request.Keep,
+		Progress: func(done, total int64) { w.progress(done, total, "applying "+filepath.Base(w.image)) },
+	}
+}
+
+// applyFiles writes a file-level image through the mounted file system.
+func (t *Target) applyFiles(ctx context.Context, w work, v disk.Volume) error {
+	dir, err := t.mount(ctx, v)
+	if err != nil {
+		return err
+	}
+	options := w.options(v)
+	options.Preserve = preserved(dir, w.request.Preserve)
+	result, err := apply.Extract(ctx, w.image, w.format, dir, options)
+	if err != nil {
+		return err
+	}
+	for _, warning := range result.Warnings {
+		t.options.Say("  %s", warning)
+	}
+	t.options.Say("  %d files, %s", result.Entries, disk.FormatSize(result.Bytes))
+	return nil
+}
+
+// preserved are the folders of the volume mounted at dir that stay: the run's own and the user state's (TS-117).
+func preserved(dir string, wanted []string) []string {
+	keep := []string{dataFolder}
+	for _, name := range wanted {
+		if filepath.IsAbs(name) {
+			rel, err := filepath.Rel(dir, name)
+			if err != nil {
+				continue
+			}
+			name = rel
+		}
+		if name = filepath.Clean(name); filepath.IsLocal(name) && name != "." {
+			keep = append(keep, name)
+		}
+	}
+	return keep
 }
 
 func (t *Target) makeBootable(ctx context.Context, v disk.Volume, dir, name string) error {
@@ -104,8 +181,9 @@ func metadata(image string) apply.Metadata {
 	return apply.Metadata{Bytes: m.Unpacked, Files: m.Files}
 }
 
-// findImage returns the one file of a package that is an image.
+// findImage returns the one file of a package that is an image. Of a split WIM it is the first part.
 func findImage(dir string) (name string, format apply.Format, err error) {
+	sets := map[string]bool{}
 	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
@@ -117,6 +195,23 @@ func findImage(dir string) (name string, format apply.Format, err error) {
 		if err != nil {
 			return err
 		}
+		if f == apply.FormatWIM {
+			set, part, parts, err := apply.WIMPart(path)
+			if err != nil {
+				return fmt.Errorf("%s: %w", filepath.Base(path), err)
+			}
+			known := sets[set]
+			sets[set] = parts > 1
+			if part > 1 && (known || name == "") || known && part == 1 && name == "" {
+				if part == 1 {
+					name, format = path, f
+				}
+				return nil
+			}
+			if part > 1 {
+				return fmt.Errorf("it holds %s and a part of another WIM, %s: import each as an image of its own", filepath.Base(name), filepath.Base(path))
+			}
+		}
 		if name != "" {
 			return fmt.Errorf("it holds two images, %s and %s: import each as an image of its own", filepath.Base(name), filepath.Base(path))
 		}
@@ -124,10 +219,13 @@ func findImage(dir string) (name string, format apply.Format, err error) {
 		return nil
 	})
 	if err == nil && name == "" {
-		if _, statErr := os.Stat(dir); statErr != nil {
+		switch _, statErr := os.Stat(dir); {
+		case statErr != nil:
 			return "", "", statErr
+		case len(sets) > 0:
+			return "", "", errors.New("it holds parts of a split WIM and not the first; put all of them into one package")
 		}
-		err = fmt.Errorf("it holds no image that can be applied (tar, tar.gz, tar.zst, squashfs)")
+		err = fmt.Errorf("it holds no image that can be applied (tar and raw, also .zst, .gz, .xz; squashfs, WIM, qcow2)")
 	}
 	return name, format, err
 }

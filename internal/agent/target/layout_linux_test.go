@@ -1,10 +1,13 @@
 package target
 
 import (
+	"archive/tar"
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/images/apply"
@@ -35,7 +38,15 @@ func TestFindImage(t *testing.T) {
 	write("readme.txt", "hello")
 	_, _, err := findImage(dir)
 	require.ErrorContains(t, err, "no image")
-	write("sub/image.tar.zst", "\x28\xb5\x2f\xfdrest")
+	var image bytes.Buffer
+	packer, err := zstd.NewWriter(&image)
+	require.NoError(t, err)
+	archive := tar.NewWriter(packer)
+	require.NoError(t, archive.WriteHeader(&tar.Header{Name: "f", Format: tar.FormatPAX}))
+	require.NoError(t, archive.Close())
+	require.NoError(t, packer.Close())
+	write("sub/image.tar.zst", image.String())
+	write("notes.zst", image.String()[:4])
 	name, format, err := findImage(dir)
 	require.NoError(t, err)
 	require.Equal(t, "image.tar.zst", filepath.Base(name))
