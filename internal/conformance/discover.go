@@ -18,11 +18,47 @@ type Plan struct {
 }
 
 // Discover finds the tests below root that carry rows or rules in their names:
-// every TestRows, and functions with subtests of which a name starts with the
-// id of a rule.
+// every TestRows, functions that carry the id of a rule in their name, and
+// functions with subtests of which a name starts with one.
 func Discover(root string) (Plan, error) {
 	packages, tests := map[string]bool{}, map[string]bool{}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	err := functions(root, func(path string, f *ast.FuncDecl) error {
+		if f.Name.Name != "TestRows" && len(named(f)) == 0 {
+			return nil
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		packages["./"+filepath.ToSlash(rel)], tests[f.Name.Name] = true, true
+		return nil
+	})
+	p := Plan{Packages: sorted(packages), Tests: sorted(tests)}
+	if err == nil && len(p.Tests) == 0 {
+		err = fmt.Errorf("no tests of rows below %s", root)
+	}
+	return p, err
+}
+
+// Named lists the rules that the tests below root carry in their names, without
+// running them. Tests for another system than this page is written on do not
+// count.
+func Named(root string) (map[string]bool, error) {
+	ids := map[string]bool{}
+	err := functions(root, func(path string, f *ast.FuncDecl) error {
+		if !strings.HasSuffix(path, "_windows_test.go") {
+			for _, id := range named(f) {
+				ids[id] = true
+			}
+		}
+		return nil
+	})
+	return ids, err
+}
+
+// functions calls each for all test functions below root.
+func functions(root string, each func(path string, f *ast.FuncDecl) error) error {
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -37,47 +73,50 @@ func Discover(root string) (Plan, error) {
 			return fmt.Errorf("look for tests: %w", err)
 		}
 		for _, decl := range file.Decls {
-			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") && wanted(f) {
-				rel, err := filepath.Rel(root, filepath.Dir(path))
-				if err != nil {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") {
+				if err := each(path, f); err != nil {
 					return err
 				}
-				packages["./"+filepath.ToSlash(rel)], tests[f.Name.Name] = true, true
 			}
 		}
 		return nil
 	})
-	p := Plan{Packages: sorted(packages), Tests: sorted(tests)}
-	if err == nil && len(p.Tests) == 0 {
-		err = fmt.Errorf("no tests of rows below %s", root)
-	}
-	return p, err
 }
 
 // Pattern is the argument of go test -run.
 func (p Plan) Pattern() string { return "^(" + strings.Join(p.Tests, "|") + ")$" }
 
-func wanted(f *ast.FuncDecl) bool {
-	if f.Name.Name == "TestRows" {
-		return true
-	}
+// named are the rules in the name of a test function and, when it has subtests,
+// in the texts that their names can be made of. What a check says when it fails
+// is no name.
+func named(f *ast.FuncDecl) []string {
+	ids := rulesIn(f.Name.Name)
 	if f.Body == nil {
-		return false
+		return ids
 	}
-	runs, names := false, false
+	runs, inner := false, []string{}
 	ast.Inspect(f.Body, func(n ast.Node) bool {
 		switch n := n.(type) {
+		case *ast.CallExpr:
+			if s, ok := n.Fun.(*ast.SelectorExpr); ok {
+				if x, ok := s.X.(*ast.Ident); ok && (x.Name == "require" || x.Name == "assert") {
+					return false
+				}
+			}
 		case *ast.SelectorExpr:
 			runs = runs || n.Sel.Name == "Run"
 		case *ast.BasicLit:
 			text := strings.Trim(n.Value, "\"`")
-			if ids := rulesIn(text); n.Kind == token.STRING && len(ids) > 0 {
-				names = names || strings.HasPrefix(text, ids[0])
+			if found := rulesIn(text); n.Kind == token.STRING && len(found) > 0 && strings.HasPrefix(text, found[0]) {
+				inner = append(inner, found...)
 			}
 		}
 		return true
 	})
-	return runs && names
+	if runs {
+		ids = append(ids, inner...)
+	}
+	return ids
 }
 
 func sorted(set map[string]bool) []string {

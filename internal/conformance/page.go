@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +19,7 @@ test, or it was skipped. failed: a test of the row failed.
 `
 
 // WritePage writes docs/conformance.md. The same verdicts give the same bytes.
-func WritePage(w io.Writer, verdicts []Verdict, families []Family) error {
+func WritePage(w io.Writer, verdicts []Verdict, families []Family, rules []RuleVerdict) error {
 	var b strings.Builder
 	b.WriteString(head)
 	count := map[State]int{}
@@ -31,17 +32,38 @@ func WritePage(w io.Writer, verdicts []Verdict, families []Family) error {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", v.ID, v.Text, v.State, cell(v.Proofs), cell(v.Open))
 	}
 	b.WriteString("\n## Rules\n\nA rule counts as cited when the name of a passed test contains its id.\n\n| family | rules | cited | which |\n|---|---|---|---|\n")
-	rules, cited := 0, 0
+	all, cited := 0, 0
 	for _, f := range families {
-		rules, cited = rules+f.Rules, cited+len(f.Cited)
+		all, cited = all+f.Rules, cited+len(f.Cited)
 		fmt.Fprintf(&b, "| %s | %d | %d | %s |\n", f.Name, f.Rules, len(f.Cited), strings.Join(f.Cited, " "))
 	}
-	fmt.Fprintf(&b, "| all | %d | %d | |\n", rules, cited)
+	fmt.Fprintf(&b, "| all | %d | %d | |\n", all, cited)
+	writeRules(&b, rules)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the page: %w", err)
 	}
 	return nil
 }
+
+func writeRules(b *strings.Builder, rules []RuleVerdict) {
+	count := map[State]int{}
+	for _, v := range rules {
+		count[v.State]++
+	}
+	fmt.Fprintf(b, "\n## Task sequence rules\n\n%d rules of docs/spec/task-sequence.md: %d proven, %d partly, %d gaps, %d missing, %d failed. A gap is stated with its reason in docs/spec/gaps.tsv;\nmissing is a rule that nobody accounted for.\n\n",
+		len(rules), count[Proven], count[PartlyDone], count[Stated], count[Missing], count[Broken])
+	b.WriteString("| rule | about | state | tests | gap |\n|---|---|---|---|---|\n")
+	for _, v := range rules {
+		proofs := v.Proofs
+		if len(proofs) > maxProofs {
+			proofs = append(slices.Clone(proofs[:maxProofs]), fmt.Sprintf("%d more", len(v.Proofs)-maxProofs))
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", v.ID, v.Text, v.State, cell(proofs), cell([]string{v.Open}))
+	}
+}
+
+// maxProofs is how many tests of a rule the page names.
+const maxProofs = 4
 
 func cell(list []string) string {
 	return strings.NewReplacer("|", "/", "\n", " ").Replace(strings.Join(list, "; "))

@@ -86,7 +86,10 @@ func TestPage(t *testing.T) {
 	rules, err := conformance.ParseRules(strings.NewReader("- PXE-16 A rule\n- PXE-17a b\n* **TS-45** Text\n| PXE-18 | c |\n- SCH-3 d\ntext PXE-99 is none\n- XY 3\n"))
 	require.NoError(t, err)
 	var page bytes.Buffer
-	require.NoError(t, conformance.WritePage(&page, conformance.Judge(rowsOf(t), results), conformance.Cited(rules, results)))
+	gaps, err := conformance.ParseGaps(strings.NewReader("# why\nTS-45\tgap\tno | machine\nPXE-17a\tpartly\thalf of it\nS-02\tgap\tnot built\nS-01\tpartly\tproven anyway\n"))
+	require.NoError(t, err)
+	verdicts := conformance.WithGaps(conformance.Judge(rowsOf(t), results), gaps)
+	require.NoError(t, conformance.WritePage(&page, verdicts, conformance.Cited(rules, results), conformance.JudgeRules("", rules, gaps, results)))
 	golden := filepath.Join("testdata", "page.md")
 	if *update {
 		require.NoError(t, os.WriteFile(golden, page.Bytes(), 0o644))
@@ -148,15 +151,51 @@ func TestDiscover(t *testing.T) {
 	require.Error(t, err)
 	write("a/x_test.go", "package a\nfunc TestRows(t *testing.T) {}\nfunc TestOther(t *testing.T) { t.Run(\"x\", f) }\n")
 	write("b/c/x_test.go", "package c\nfunc TestDecide(t *testing.T) { for _, n := range []string{\"PXE-16 twice\"} { t.Run(n, f) } }\n")
-	write("d/x_test.go", "package d\nfunc TestMessage(t *testing.T) { require(\"why: PXE-16\"); t.Run(\"x\", f) }\n")
+	write("d/x_test.go", "package d\nfunc TestMessage(t *testing.T) { require.True(t, ok, \"PXE-16 says so\"); t.Run(\"x\", f) }\n")
+	write("e/x_test.go", "package e\nfunc TestTS45Example(t *testing.T) {}\nfunc TestUpgradeTS124(t *testing.T) {}\nfunc TestTS60To62Operators(t *testing.T) {}\nfunc TestTS112aKilled(t *testing.T) {}\nfunc TestSums(t *testing.T) {}\n")
+	write("g/x_windows_test.go", "package g\nfunc TestTS72Redirection(t *testing.T) {}\n")
 	write("e/testdata/x_test.go", "package e\nfunc TestRows(t *testing.T) {}\n")
 	p, err := conformance.Discover(root)
 	require.NoError(t, err)
-	require.Equal(t, []string{"./a", "./b/c"}, p.Packages)
-	require.Equal(t, "^(TestDecide|TestRows)$", p.Pattern())
+	require.Equal(t, []string{"./a", "./b/c", "./e", "./g"}, p.Packages)
+	require.Equal(t, "^(TestDecide|TestRows|TestTS112aKilled|TestTS45Example|TestTS60To62Operators|TestTS72Redirection|TestUpgradeTS124)$", p.Pattern())
+	named, err := conformance.Named(root)
+	require.NoError(t, err)
+	require.Equal(t, map[string]bool{"PXE-16": true, "TS-45": true, "TS-124": true, "TS-60": true, "TS-61": true, "TS-62": true, "TS-112a": true}, named)
 	write("f/x_test.go", "no Go")
 	_, err = conformance.Discover(root)
 	require.Error(t, err)
+}
+
+// Every rule of the task sequence engine is carried by a test or stated as a gap, and none is both.
+func TestEveryTaskSequenceRuleIsAccountedFor(t *testing.T) {
+	f, err := os.Open("../../docs/spec/task-sequence.md")
+	require.NoError(t, err)
+	defer f.Close()
+	rules, err := conformance.ParseRules(f)
+	require.NoError(t, err)
+	g, err := os.Open("../../docs/spec/gaps.tsv")
+	require.NoError(t, err)
+	defer g.Close()
+	gaps, err := conformance.ParseGaps(g)
+	require.NoError(t, err)
+	named, err := conformance.Named("../..")
+	require.NoError(t, err)
+	require.Empty(t, conformance.Unaccounted("TS-", rules, gaps, named))
+}
+
+func TestUnaccounted(t *testing.T) {
+	rules := []conformance.Rule{{ID: "TS-1"}, {ID: "TS-2"}, {ID: "TS-3"}, {ID: "TS-4"}, {ID: "TS-5"}, {ID: "PXE-1"}}
+	gaps := []conformance.Gap{{ID: "TS-2", State: conformance.Stated}, {ID: "TS-3", State: conformance.PartlyDone}, {ID: "TS-4", State: conformance.PartlyDone}, {ID: "TS-9", State: conformance.Stated}, {ID: "S-81", State: conformance.Stated}}
+	wrong := conformance.Unaccounted("TS-", rules, gaps, map[string]bool{"TS-1": true, "TS-2": true, "TS-3": true})
+	require.Len(t, wrong, 4)
+	for i, id := range []string{"TS-2", "TS-4", "TS-5", "TS-9"} {
+		require.True(t, strings.HasPrefix(wrong[i], id+" "), wrong[i])
+	}
+	for _, bad := range []string{"TS-1 gap why", "TS-1\tmaybe\twhy", "TS-1\tgap\t ", "TS-1\tgap\tx\nTS-1\tgap\ty"} {
+		_, err := conformance.ParseGaps(strings.NewReader(bad))
+		require.Error(t, err, bad)
+	}
 }
 
 func FuzzParseResults(f *testing.F) {
@@ -167,6 +206,6 @@ func FuzzParseResults(f *testing.F) {
 		if err != nil {
 			return
 		}
-		require.NoError(t, conformance.WritePage(io.Discard, conformance.Judge([]conformance.Row{{ID: "S-01"}}, results), conformance.Cited([]string{"PXE-16"}, results)))
+		require.NoError(t, conformance.WritePage(io.Discard, conformance.Judge([]conformance.Row{{ID: "S-01"}}, results), conformance.Cited([]conformance.Rule{{ID: "PXE-16"}}, results), conformance.JudgeRules("PXE", []conformance.Rule{{ID: "PXE-16"}}, nil, results)))
 	})
 }

@@ -116,7 +116,7 @@ type Family struct {
 
 // Cited counts the rules that the name of a passed test contains, by family.
 // Only ids in rules are rules.
-func Cited(rules []string, results Results) []Family {
+func Cited(rules []Rule, results Results) []Family {
 	order, seen := []Family{}, map[string]bool{}
 	cited := map[string]bool{}
 	for _, t := range results.Tests {
@@ -126,7 +126,8 @@ func Cited(rules []string, results Results) []Family {
 			}
 		}
 	}
-	for _, id := range rules {
+	for _, rule := range rules {
+		id := rule.ID
 		if seen[id] {
 			continue
 		}

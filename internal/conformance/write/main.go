@@ -23,6 +23,8 @@ const (
 	page   = "docs/conformance.md"
 	// limit is go test's own for one package; machines under emulation are slow.
 	limit = "90m"
+	// accounted is how the rules begin of which the page names each.
+	accounted = "TS-"
 )
 
 func main() {
@@ -35,7 +37,7 @@ func main() {
 }
 
 func run(ctx context.Context, root string, log io.Writer) error {
-	rows, rules, err := spec(root)
+	rows, rules, gaps, err := spec(root)
 	if err != nil {
 		return err
 	}
@@ -47,9 +49,9 @@ func run(ctx context.Context, root string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	verdicts := conformance.Judge(rows, results)
+	verdicts := conformance.WithGaps(conformance.Judge(rows, results), gaps)
 	var b bytes.Buffer
-	if err := conformance.WritePage(&b, verdicts, conformance.Cited(rules, results)); err != nil {
+	if err := conformance.WritePage(&b, verdicts, conformance.Cited(rules, results), conformance.JudgeRules(accounted, rules, gaps, results)); err != nil {
 		return err
 	}
 	if err := atomicfile.Write(filepath.Join(root, page), b.Bytes(), 0o644); err != nil {
@@ -58,28 +60,36 @@ func run(ctx context.Context, root string, log io.Writer) error {
 	return failures(results, log)
 }
 
-func spec(root string) (rows []conformance.Row, rules []string, err error) {
+func spec(root string) (rows []conformance.Row, rules []conformance.Rule, gaps []conformance.Gap, err error) {
 	dir := filepath.Join(root, "docs", "spec")
 	f, err := os.Open(filepath.Join(dir, "seed-rows.md"))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer func() { _ = f.Close() }()
 	if rows, err = conformance.ParseRows(f); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for _, name := range []string{"deployment.md", "task-sequence.md"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		more, err := conformance.ParseRules(bytes.NewReader(data))
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", name, err)
+			return nil, nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
 		rules = append(rules, more...)
 	}
-	return rows, rules, nil
+	stated, err := os.Open(filepath.Join(dir, "gaps.tsv"))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer func() { _ = stated.Close() }()
+	if gaps, err = conformance.ParseGaps(stated); err != nil {
+		return nil, nil, nil, err
+	}
+	return rows, rules, gaps, nil
 }
 
 // test runs one go test, so that nothing is compiled twice.
