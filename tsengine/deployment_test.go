@@ -178,7 +178,7 @@ func TestMissingCapability(t *testing.T) {
 }
 
 // Content that cannot be verified stops the step before it does anything (TS-135).
-func TestContentFailure(t *testing.T) {
+func TestTS135ContentFailure(t *testing.T) {
 	b := &bench{contents: errors.New("file disk.tar: hash differs")}
 	r := execute(t, deployment(t), func(c *tsengine.Config) {
 		c.Environment, c.Machine = tsengine.WinPE, b.capabilities(nil)
@@ -191,7 +191,7 @@ func TestContentFailure(t *testing.T) {
 }
 
 // TS-118a, TS-46, TS-110: a restart that would not come back is refused, whatever the flags.
-func TestRestartThatWouldNotComeBack(t *testing.T) {
+func TestTS118aRestartThatWouldNotComeBack(t *testing.T) {
 	restart := func(target string) string {
 		return typed("RebootAction", "Restart", `continueOnError="true"`, hidden("SMSRebootTarget", target))
 	}

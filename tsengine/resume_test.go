@@ -17,7 +17,7 @@ var errPower = errors.New("power cut")
 
 // TS-112a, TS-115: the machine goes down at every checkpoint in turn; after the resume no command has run twice, none
 // is left out, and one that was started and not recorded as finished is reported as interrupted.
-func TestKilledAtEveryCheckpoint(t *testing.T) {
+func TestTS115KilledAtEveryCheckpoint(t *testing.T) {
 	body := ""
 	for i := range 6 {
 		body += setVariable(fmt.Sprintf("V%d", i), fmt.Sprintf("%%V%d%%x", i-1))
@@ -89,7 +89,7 @@ func TestKilledAtEveryCheckpoint(t *testing.T) {
 	}
 }
 
-func TestRestartAndResume(t *testing.T) {
+func TestTS110RestartAndResume(t *testing.T) {
 	s := parse(t, command("first", "exit 3010", "")+`<group name="g">`+command("second", "exit 0", "")+
 		`<step type="SMS_TaskSequence_RebootAction" name="restart" successCodeList="0"><action>smsboot.exe /target:HD</action><defaultVarList>`+
 		`<variable name="SMSRebootTarget" hidden="true">HD</variable><variable name="SMSRebootMessage">hello %Site%</variable><variable name="SMSRebootTimeout">60</variable></defaultVarList></step>`+
@@ -123,7 +123,7 @@ func TestRestartAndResume(t *testing.T) {
 
 // TS-117a: a store that could not save one checkpoint stops the run before the next effect; called again, the engine goes
 // on where it stood and neither repeats nor loses anything.
-func TestRunAgainAfterAStoreFailed(t *testing.T) {
+func TestTS117aRunAgainAfterAStoreFailed(t *testing.T) {
 	s := parse(t, setVariable("A", "%A%x")+command("one", "one %A%", "")+`<group name="g" continueOnError="true">`+command("two", "exit 2", "")+`</group>`+command("three", "exit 3010", ""))
 	whole := execute(t, s, nil)
 	require.Equal(t, tsengine.RestartRequested, whole.result.Outcome)

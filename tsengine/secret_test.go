@@ -19,7 +19,7 @@ import (
 )
 
 // TS-93, TS-94: a secret is usable at run time and appears nowhere: log, events, result, checkpoints, service log.
-func TestSecretsAppearNowhere(t *testing.T) {
+func TestTS93SecretsAppearNowhere(t *testing.T) {
 	const device, hiddenValue, password, hard = "dev1ce-s3cret", "h1dden-s3cret", "p4ssw0rd-s3cret", `q"uo\te-s3cret`
 	marks := []string{device, hiddenValue, password, hard, `q\"uo\\te-s3cret`}
 	env := variable.New()
@@ -69,7 +69,7 @@ func TestSecretsAppearNowhere(t *testing.T) {
 }
 
 // TS-94.
-func TestDoNotLogCommand(t *testing.T) {
+func TestTS94DoNotLogCommand(t *testing.T) {
 	dir := t.TempDir()
 	log, err := smstslog.Open(dir, smstslog.Options{})
 	require.NoError(t, err)

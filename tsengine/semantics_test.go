@@ -63,7 +63,7 @@ func TestSemantics(t *testing.T) {
 }
 
 // TS-120, TS-121, TS-182.
-func TestChildSequences(t *testing.T) {
+func TestTS120To121ChildSequences(t *testing.T) {
 	child := func(id, attributes string) string {
 		return `<subtasksequence type="SMS_TaskSequence_SubTasksequence" name="run ` + id + `" successCodeList="0" ` + attributes + `><action>SubTasksequence.exe</action><defaultVarList>` + item("OSDSubTasksequencePackageID", id) + `</defaultVarList></subtasksequence>`
 	}
@@ -100,7 +100,7 @@ func TestChildSequences(t *testing.T) {
 }
 
 // TS-111, TS-112: a step asks for a restart, and to be run again after it.
-func TestRebootRequestedByAStep(t *testing.T) {
+func TestTS111To112RebootRequestedByAStep(t *testing.T) {
 	s := parse(t, command("work", "work", "")+command("after", "after", ""))
 	st, done := &store{}, &commands{}
 	var engine *tsengine.Engine
@@ -187,7 +187,7 @@ func TestSources(t *testing.T) {
 }
 
 // TS-171.
-func TestProgressText(t *testing.T) {
+func TestTS171ProgressText(t *testing.T) {
 	e := tsengine.Event{Step: 2, Steps: 10}
 	require.Equal(t, []string{"", "2 of 10", "2 of 10 (20% complete)", "(20% complete)"},
 		[]string{tsengine.ProgressText(e, 0), tsengine.ProgressText(e, 1), tsengine.ProgressText(e, 2), tsengine.ProgressText(e, 3)})

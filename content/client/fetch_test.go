@@ -144,7 +144,7 @@ func TestFetch(t *testing.T) {
 	assert.Zero(t, stats.HashesChecked)
 }
 
-func TestOneFlippedByteIsRefused(t *testing.T) { // DOP-14, DOP-17, TS-135
+func TestTS135OneFlippedByteIsRefused(t *testing.T) { // DOP-14, DOP-17, TS-135
 	b := newBench(t, map[string]string{"image": bigData, "ok": "fine"})
 	flip := b.serve(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		data := []byte(bigData)

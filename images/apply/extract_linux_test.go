@@ -175,7 +175,7 @@ func TestExtractCannotEscape(t *testing.T) {
 	}
 }
 
-func TestExtractClearsButPreserves(t *testing.T) {
+func TestTS117ExtractClearsButPreserves(t *testing.T) {
 	needRoot(t)
 	base := t.TempDir()
 	root := filepath.Join(base, "root")

@@ -58,7 +58,7 @@ var debian = map[string]string{
 	"etc/udev/rules.d/60-administrators-own.rules": "kept",
 }
 
-func TestMakeUnique(t *testing.T) {
+func TestTS118bMakeUnique(t *testing.T) {
 	root := tree(t, debian)
 	for range 2 { // safe to repeat
 		require.NoError(t, apply.MakeUnique(t.Context(), root, apply.Identity{HostName: "pc-7.lab.example"}))
@@ -152,7 +152,7 @@ func TestLinksOfTheImageLeadNowhere(t *testing.T) {
 	}
 }
 
-func TestInstallAgent(t *testing.T) {
+func TestTS118aInstallAgent(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "agent")
 	require.NoError(t, os.WriteFile(binary, []byte("agent"), 0o600))
 	root := tree(t, debian)

@@ -116,7 +116,7 @@ func TestRunThatMovedToTheDiskIsNotRepeatedHere(t *testing.T) {
 	require.Nil(t, b.finish)
 }
 
-func TestLogGoesOnOnTheVolume(t *testing.T) {
+func TestTS154LogGoesOnOnTheVolume(t *testing.T) {
 	b := newBench(t)
 	volume := t.TempDir()
 	var d *disk

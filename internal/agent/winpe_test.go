@@ -17,7 +17,7 @@ import (
 	"github.com/bootyard/bootyard/tsengine/machine"
 )
 
-func TestRunFromTheNetworkToItsEnd(t *testing.T) {
+func TestTS118RunFromTheNetworkToItsEnd(t *testing.T) {
 	b := newBench(t)
 	var logged bytes.Buffer
 	b.config.Logger = slog.New(slog.NewTextHandler(&logged, nil))
@@ -58,7 +58,7 @@ func TestExpiredCertificateIsFoundWithTheRightClock(t *testing.T) {
 	require.Empty(t, b.policies, "nothing but the session may be asked over the first connection")
 }
 
-func TestFailedStepKeepsTheMachine(t *testing.T) {
+func TestTS49FailedStepKeepsTheMachine(t *testing.T) {
 	b := newBench(t)
 	b.run.SequenceXML = sequenceOf(command("break it", "exit 5"), command("never", "echo no"))
 	err := b.boot(context.Background())
@@ -76,7 +76,7 @@ func TestFailedStepKeepsTheMachine(t *testing.T) {
 	}
 }
 
-func TestContentIsFetchedBeforeItsStep(t *testing.T) {
+func TestTS26ContentIsFetchedBeforeItsStep(t *testing.T) {
 	b := newBench(t)
 	b.addPackage("BYD00003", "run.sh", "echo hello")
 	seen := ""
@@ -96,7 +96,7 @@ func TestContentIsFetchedBeforeItsStep(t *testing.T) {
 	noSecrets(t, content[0].Text, b.screen.String(), string(b.log))
 }
 
-func TestFlippedByteIsRefused(t *testing.T) {
+func TestTS135FlippedByteIsRefused(t *testing.T) {
 	b := newBench(t)
 	b.addPackage("BYD00003", "run.sh", "echo hello")
 	b.flip = true
@@ -155,7 +155,7 @@ func TestKilledAgentGoesOnInTheSameBoot(t *testing.T) {
 	require.Len(t, b.sessions, 1)
 }
 
-func TestMachineThatWasResetGoesOnFromTheAppliancesCheckpoint(t *testing.T) {
+func TestTS117aMachineThatWasResetGoesOnFromTheAppliancesCheckpoint(t *testing.T) {
 	b := newBench(t)
 	b.run.SequenceXML = sequenceOf(command("first", "echo one"), `<step type="SMS_TaskSequence_RebootAction" name="again" successCodeList="0"><action>smsboot.exe /target:WinPE</action><defaultVarList><variable name="SMSRebootTarget" property="Target" hidden="true">WinPE</variable></defaultVarList></step>`, command("second", "echo two"))
 	b.run.BootImage = "BYD00009"
@@ -173,7 +173,7 @@ func TestMachineThatWasResetGoesOnFromTheAppliancesCheckpoint(t *testing.T) {
 	require.True(t, b.finish.Succeeded)
 }
 
-func TestNothingToRunSaysWhyAndAsksAgain(t *testing.T) {
+func TestTS13NothingToRunSaysWhyAndAsksAgain(t *testing.T) {
 	b := newBench(t)
 	asked := 0
 	b.policy = func(wire.PolicyRequest) wire.Policy {
@@ -232,7 +232,7 @@ func TestMenu(t *testing.T) {
 	require.NotContains(t, b.screen.String(), "Secret", "PXE-25")
 }
 
-func TestMediumWithPreferredDeploymentAndNobodyTyping(t *testing.T) {
+func TestTS16MediumWithPreferredDeploymentAndNobodyTyping(t *testing.T) {
 	b := newBench(t)
 	b.config.Boot.Token = ""
 	b.config.Boot.Media = &wire.Media{ID: "m1", Token: "media-secret", Unattended: true, Variables: map[string]string{"smstspreferredadvertid": "BYD20007"}}
@@ -260,7 +260,7 @@ func TestWrongCA(t *testing.T) {
 	require.Empty(t, b.sessions, "the token must not leave the machine")
 }
 
-func TestMissingPackageIsFoundBeforeTheFirstStep(t *testing.T) {
+func TestTS12MissingPackageIsFoundBeforeTheFirstStep(t *testing.T) {
 	b := newBench(t)
 	b.run.Packages = []string{"BYD00003"}
 	b.run.SequenceXML = sequenceOf(command("first", "echo one"), packageCommand("use it", "BYD00003", "sh run.sh"))
@@ -292,7 +292,7 @@ func TestLostAnswerOfTheSessionStartsTheMachineAnew(t *testing.T) {
 	require.Zero(t, b.machine.restarts, "a token that was never good is no reason to go in circles")
 }
 
-func TestFailureIsDeliveredWhenTheApplianceComesBack(t *testing.T) {
+func TestTS162FailureIsDeliveredWhenTheApplianceComesBack(t *testing.T) {
 	b := newBench(t)
 	b.config.Quietly, b.config.Patience = 50*time.Millisecond, time.Minute
 	b.run.SequenceXML = sequenceOf(command("break it", "exit 5"))

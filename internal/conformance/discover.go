@@ -22,8 +22,8 @@ type Plan struct {
 // functions with subtests of which a name starts with one.
 func Discover(root string) (Plan, error) {
 	packages, tests := map[string]bool{}, map[string]bool{}
-	err := functions(root, func(path string, f *ast.FuncDecl) error {
-		if f.Name.Name != "TestRows" && len(named(f)) == 0 {
+	err := functions(root, func(path string, file *ast.File, f *ast.FuncDecl) error {
+		if f.Name.Name != "TestRows" && len(named(file, f)) == 0 {
 			return nil
 		}
 		rel, err := filepath.Rel(root, filepath.Dir(path))
@@ -45,9 +45,9 @@ func Discover(root string) (Plan, error) {
 // count.
 func Named(root string) (map[string]bool, error) {
 	ids := map[string]bool{}
-	err := functions(root, func(path string, f *ast.FuncDecl) error {
+	err := functions(root, func(path string, file *ast.File, f *ast.FuncDecl) error {
 		if !strings.HasSuffix(path, "_windows_test.go") {
-			for _, id := range named(f) {
+			for _, id := range named(file, f) {
 				ids[id] = true
 			}
 		}
@@ -57,7 +57,7 @@ func Named(root string) (map[string]bool, error) {
 }
 
 // functions calls each for all test functions below root.
-func functions(root string, each func(path string, f *ast.FuncDecl) error) error {
+func functions(root string, each func(path string, file *ast.File, f *ast.FuncDecl) error) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -74,7 +74,7 @@ func functions(root string, each func(path string, f *ast.FuncDecl) error) error
 		}
 		for _, decl := range file.Decls {
 			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") {
-				if err := each(path, f); err != nil {
+				if err := each(path, file, f); err != nil {
 					return err
 				}
 			}
@@ -87,16 +87,31 @@ func functions(root string, each func(path string, f *ast.FuncDecl) error) error
 func (p Plan) Pattern() string { return "^(" + strings.Join(p.Tests, "|") + ")$" }
 
 // named are the rules in the name of a test function and, when it has subtests,
-// in the texts that their names can be made of. What a check says when it fails
-// is no name.
-func named(f *ast.FuncDecl) []string {
+// in the texts that their names can be made of: those in it, and in the tables
+// of its file that it uses. What a check says when it fails is no name.
+func named(file *ast.File, f *ast.FuncDecl) []string {
 	ids := rulesIn(f.Name.Name)
 	if f.Body == nil {
 		return ids
 	}
-	runs, inner := false, []string{}
-	ast.Inspect(f.Body, func(n ast.Node) bool {
+	runs, inner, tables := false, []string{}, map[string]ast.Expr{}
+	for _, decl := range file.Decls {
+		if g, ok := decl.(*ast.GenDecl); ok && g.Tok == token.VAR {
+			for _, s := range g.Specs {
+				if v := s.(*ast.ValueSpec); len(v.Names) == 1 && len(v.Values) == 1 {
+					tables[v.Names[0].Name] = v.Values[0]
+				}
+			}
+		}
+	}
+	var look func(n ast.Node) bool
+	look = func(n ast.Node) bool {
 		switch n := n.(type) {
+		case *ast.Ident:
+			if table := tables[n.Name]; table != nil {
+				delete(tables, n.Name)
+				ast.Inspect(table, look)
+			}
 		case *ast.CallExpr:
 			if s, ok := n.Fun.(*ast.SelectorExpr); ok {
 				if x, ok := s.X.(*ast.Ident); ok && (x.Name == "require" || x.Name == "assert") {
@@ -112,7 +127,8 @@ func named(f *ast.FuncDecl) []string {
 			}
 		}
 		return true
-	})
+	}
+	ast.Inspect(f.Body, look)
 	if runs {
 		ids = append(ids, inner...)
 	}

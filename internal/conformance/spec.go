@@ -102,7 +102,7 @@ func rulesIn(name string) []string {
 		ids = append(ids, m[1])
 	}
 	function, _, _ := strings.Cut(name, "/")
-	if m := ruleInName.FindStringSubmatch(function); m != nil {
+	for _, m := range ruleInName.FindAllStringSubmatch(function, -1) {
 		ids = append(ids, m[1]+"-"+m[2])
 		first, _ := strconv.Atoi(m[2])
 		last, _ := strconv.Atoi(m[3])

@@ -66,7 +66,7 @@ func TestRun(t *testing.T) {
 }
 
 // TS-101: a program of the package is found in the working folder, also when its executable bit was lost.
-func TestPackageFolder(t *testing.T) {
+func TestTS101PackageFolder(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "burn.sh"), []byte("#!/bin/sh\necho \"$1 $(pwd)\"\n"), 0o600))
 	exit, err := run(t, machine.Command{Line: "burn.sh it", Dir: dir})
@@ -84,7 +84,7 @@ func TestOutputIsBounded(t *testing.T) {
 }
 
 // TS-28: at expiry everything the command started is gone, also what hid from its group and lost its parent.
-func TestTimeoutKillsTheTree(t *testing.T) {
+func TestTS28TimeoutKillsTheTree(t *testing.T) {
 	if _, err := exec.LookPath("setsid"); err != nil {
 		t.Skip("setsid is not installed")
 	}

@@ -28,7 +28,7 @@ func entries(t testing.TB, data []byte) (names []string, content map[string]stri
 }
 
 // A zip with a parent, its child and what the console adds comes back with all of it.
-func TestArchiveComesBackWhole(t *testing.T) {
+func TestTS175ArchiveComesBackWhole(t *testing.T) {
 	first, second := "SMS_TaskSequencePackage/LAB00001/object.xml", `SMS_TaskSequencePackage\LAB00002\object.xml`
 	parent := `<sequence version="3.10"><!-- kept --><subtasksequence name="c"><action/><defaultVarList>` + variable("OSDSubTasksequencePackageID", "LAB00002") + `</defaultVarList></subtasksequence></sequence>`
 	in := zipped(t, "Manifest.xml", "\uFEFF<x/>", first, "\uFEFF"+object("LAB00001", parent), "SMS_Package/LAB00003/object.xml", "no", second, object("LAB00002", small), "[Content_Types].xml", "<t/>")

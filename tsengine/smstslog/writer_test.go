@@ -14,7 +14,7 @@ import (
 )
 
 // TS-150, to the byte.
-func TestFormat(t *testing.T) {
+func TestTS150Format(t *testing.T) {
 	at := func(offset int) time.Time {
 		return time.Date(2026, 3, 4, 5, 6, 7, 89e6, time.FixedZone("", offset*60))
 	}
@@ -32,7 +32,7 @@ func TestFormat(t *testing.T) {
 }
 
 // TS-153.
-func TestRotation(t *testing.T) {
+func TestTS153Rotation(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var mirror bytes.Buffer
@@ -56,7 +56,7 @@ func TestRotation(t *testing.T) {
 }
 
 // TS-154: the log moves to the disk once there is one.
-func TestMove(t *testing.T) {
+func TestTS154Move(t *testing.T) {
 	first, second := t.TempDir(), filepath.Join(t.TempDir(), "Logs", "Smstslog")
 	w, err := smstslog.Open(first, smstslog.Options{})
 	require.NoError(t, err)

@@ -12,7 +12,7 @@ import (
 	"github.com/bootyard/bootyard/tsengine/variable"
 )
 
-func TestScopes(t *testing.T) {
+func TestTS83Scopes(t *testing.T) {
 	e := variable.New()
 	require.NoError(t, e.Assign(variable.Assignment{Name: "Site", Value: "North"}))
 	e.EnterStep([]variable.Assignment{{Name: "SITE", Value: "default"}, {Name: "Only", Value: "here"}, {Name: "_SMSTSRunCommandLineAsUser", Value: "false"}})
@@ -29,7 +29,7 @@ func TestScopes(t *testing.T) {
 	require.False(t, set, "the empty value deletes (TS-86)")
 }
 
-func TestNames(t *testing.T) {
+func TestTS80Names(t *testing.T) {
 	e := variable.New()
 	for _, bad := range []string{"", " ", "1abc", "-x", "a b", "a.b", "ä", strings.Repeat("a", 257)} {
 		require.ErrorIs(t, e.Assign(variable.Assignment{Name: bad, Value: "x"}), variable.ErrName, bad)
@@ -46,7 +46,7 @@ func TestNames(t *testing.T) {
 }
 
 // TS-91.
-func TestExpand(t *testing.T) {
+func TestTS91Expand(t *testing.T) {
 	e := variable.New()
 	require.NoError(t, e.Set("Name", "value"))
 	require.NoError(t, e.Set("A-b_1", "dash"))
@@ -73,7 +73,7 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-func TestSecrets(t *testing.T) {
+func TestTS93Secrets(t *testing.T) {
 	e := variable.New()
 	require.NoError(t, e.Assign(variable.Assignment{Name: "Token", Value: "s3cr3t-token", Secret: true}))
 	require.NoError(t, e.Assign(variable.Assignment{Name: "OSDJoinPassword", Value: "hunter22"}))
