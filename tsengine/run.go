@@ -141,7 +141,7 @@ func (e *Engine) triesLeft(n *sequence.Node) bool {
 }
 
 func (e *Engine) checkEnvironment(i int) error {
-	for _, where := range []sequence.RunIn{e.program.code[i].node.RunIn, e.implementation(i).Contract().RunIn} {
+	for _, where := range []sequence.RunIn{e.program.code[i].node.RunIn, step.Where(e.implementation(i), e.program.code[i].node)} {
 		if where == sequence.WinPE && e.config.Environment != WinPE || where == sequence.FullOS && e.config.Environment != FullOS {
 			return fmt.Errorf("the step runs only in %s and this is %s; give it a condition on _SMSTSInWinPE (TS-21)", where, e.config.Environment)
 		}

@@ -176,7 +176,7 @@ func TestPanicFailsTheStep(t *testing.T) {
 }
 
 // TS-82, TS-84, TS-182: sources and step defaults.
-func TestSources(t *testing.T) {
+func TestTS82To84AndTS182Sources(t *testing.T) {
 	env := variable.New()
 	require.Empty(t, env.Load("collection", []variable.Assignment{{Name: "A", Value: "collection"}, {Name: "WorkingDirectory", Value: "/tmp"}}))
 	require.Empty(t, env.Load("device", []variable.Assignment{{Name: "A", Value: "device"}}))

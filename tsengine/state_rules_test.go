@@ -176,3 +176,25 @@ func TestTS172ProgressOfAStep(t *testing.T) {
 	}
 	require.Equal(t, []string{"a 0/4 begins", "a 4/4 ends"}, seen)
 }
+
+// A script of MDT under the name of a step of Configuration Manager is not held to where that step runs: MDT's sequences
+// call ZTINICConfig.wsf in the boot environment and in the installed system (section 14).
+func TestTS21ScriptsOfMDT(t *testing.T) {
+	nic := func(kind, action string) string {
+		return `<step type="` + kind + `" name="nic" successCodeList="0 3010"><action>` + action + `</action></step>`
+	}
+	for _, where := range []tsengine.Environment{tsengine.WinPE, tsengine.FullOS} {
+		for action, held := range map[string]bool{`cscript.exe "%SCRIPTROOT%\ZTINICConfig.wsf" /ForceCapture`: false, `osdnetsettings.exe capture adapters:true`: where == tsengine.WinPE} {
+			r := execute(t, parse(t, nic("SMS_TaskSequence_CaptureNetworkSettingsAction", action)), func(c *tsengine.Config) {
+				c.Environment, c.Steps = where, func(_ int, n *sequence.Node) step.Step { return harmless{step.Find(n)} }
+			})
+			require.Equal(t, held, r.result.ExitCode == step.CodeEnvironment, "%s in %s: %s", action, where, r.result.Error)
+			require.Equal(t, !held, r.result.Outcome == tsengine.Succeeded)
+		}
+	}
+}
+
+// harmless has the contract of a step and does nothing.
+type harmless struct{ step.Step }
+
+func (harmless) Run(context.Context, *step.Context) step.Outcome { return step.Outcome{} }

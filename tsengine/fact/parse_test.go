@@ -40,19 +40,7 @@ func TestParseWholeSheet(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "fullos", s.Environment)
 	require.Equal(t, map[string]string{"OSDComputerName": "PC-7", "Build": "1.10", "Flag": "true", "Empty": ""}, s.Variables)
-	for _, c := range []struct {
-		pointer int
-		name    string
-		code    uint32
-		known   bool
-	}{
-		{3, "Install agent", 3010, true}, {3, "install AGENT", 3010, true}, {7, "Install agent", 4294967295, true},
-		{0, "Setup", 3247440400, true}, {1, "Other", 0, false},
-	} {
-		code, known := s.ExitCode(c.pointer, c.name)
-		require.Equal(t, c.code, code, c.name)
-		require.Equal(t, c.known, known, c.name)
-	}
+	require.Equal(t, map[string]uint32{"Install agent": 3010, "7": 4294967295, "Setup": 3247440400}, s.ExitCodes)
 	system := s.Class(`ROOT\cimv2`, "WIN32_computersystem")
 	require.Len(t, system.Instances, 1)
 	memory, ok := system.Instances[0].Property("totalphysicalmemory")

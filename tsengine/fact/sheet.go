@@ -2,7 +2,6 @@ package fact
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -14,7 +13,7 @@ type Sheet struct {
 	Environment string
 	// Variables are task sequence variables that exist before the first step, by name as written.
 	Variables map[string]string
-	// ExitCodes are what steps return in a simulation, by step name or pointer; see ExitCode.
+	// ExitCodes are what steps return in a simulation, by step name or pointer; package simulate says which counts first.
 	ExitCodes map[string]uint32
 
 	// Classes are the WMI classes the machine has, with their instances. A class with no instance is known to be empty;
@@ -136,21 +135,4 @@ func Namespace(s string) string {
 		return `root\cimv2`
 	}
 	return s
-}
-
-// ExitCode returns what a step of a simulation returns, when the sheet says so. An entry for the pointer counts before one
-// for the name, an exact name before one in another case.
-func (s *Sheet) ExitCode(pointer int, name string) (uint32, bool) {
-	if code, ok := s.ExitCodes[strconv.Itoa(pointer)]; ok {
-		return code, true
-	}
-	if code, ok := s.ExitCodes[name]; ok {
-		return code, true
-	}
-	for have, code := range s.ExitCodes {
-		if strings.EqualFold(strings.TrimSpace(have), strings.TrimSpace(name)) {
-			return code, true
-		}
-	}
-	return 0, false
 }

@@ -42,7 +42,7 @@ func run(t *testing.T, c machine.Command) (machine.Exit, error) {
 	return process.Runner{}.Run(t.Context(), c)
 }
 
-func TestRun(t *testing.T) {
+func TestTS100aRun(t *testing.T) {
 	exit, err := run(t, machine.Command{Line: `printf "%s-%s" a "b c"`})
 	require.NoError(t, err)
 	require.Equal(t, machine.Exit{Output: "a-b c"}, exit)

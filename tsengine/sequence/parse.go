@@ -88,7 +88,10 @@ func (s *Sequence) readProperties() {
 	s.PackageID, s.Name = s.Properties["PackageID"], s.Properties["Name"]
 	s.Description, s.BootImageID = s.Properties["Description"], s.Properties["BootImageID"]
 	s.Disabled = strings.EqualFold(s.Properties["TsEnabled"], "false")
-	if minutes, err := strconv.Atoi(s.Properties["Duration"]); err == nil && minutes > 0 && minutes < 1<<20 {
+	if minutes, err := strconv.Atoi(s.Properties["Duration"]); err == nil && minutes >= 0 && minutes < 1<<20 {
+		if minutes == 0 {
+			minutes = 720 // no limit is monitored as twelve hours (TS-8)
+		}
 		s.MaxRunTime = time.Duration(minutes) * time.Minute
 	}
 }

@@ -109,13 +109,15 @@ func TestFaultsAreKept(t *testing.T) {
 		"TS-28": `<sequence version="3.10"><step name="x" timeout="soon"><action>a</action></step></sequence>`,
 		"TS-29": `<sequence version="3.10"><step name="x" successCodeList="0 99999999999"><action>a</action></step></sequence>`,
 	} {
-		s, err := sequence.Parse([]byte(in))
-		require.NoError(t, err, rule)
-		require.Equal(t, in+"\n", string(s.Export()))
-		problems := s.Problems(nil)
-		require.Len(t, problems, 1, rule)
-		require.Equal(t, sequence.Blocks, problems[0].Severity)
-		require.Equal(t, rule, problems[0].Rule)
+		t.Run(rule, func(t *testing.T) {
+			s, err := sequence.Parse([]byte(in))
+			require.NoError(t, err, rule)
+			require.Equal(t, in+"\n", string(s.Export()))
+			problems := s.Problems(nil)
+			require.Len(t, problems, 1, rule)
+			require.Equal(t, sequence.Blocks, problems[0].Severity)
+			require.Equal(t, rule, problems[0].Rule)
+		})
 	}
 }
 
@@ -165,7 +167,7 @@ func normalised(s string) string {
 	return strings.NewReplacer("b\tc\nd", "b c d").Replace(s)
 }
 
-func TestObjectXML(t *testing.T) {
+func TestTS8ObjectXML(t *testing.T) {
 	s, err := sequence.Parse([]byte(`<?xml version="1.0"?><DECLARATIONS><INSTANCE CLASSNAME="SMS_TaskSequencePackage">
 <PROPERTY NAME="PackageID" TYPE="string"><QUALIFIER NAME="key"><VALUE>true</VALUE></QUALIFIER><VALUE>LAB00034</VALUE></PROPERTY>
 <PROPERTY NAME="Name" TYPE="string"><VALUE>Base</VALUE></PROPERTY><PROPERTY NAME="BootImageID" TYPE="string"><VALUE>LAB00005</VALUE></PROPERTY>

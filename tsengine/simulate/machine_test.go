@@ -43,7 +43,7 @@ wmi:
 }
 
 // TS-181: MDT's sequence goes through its phases, and its restart leads into the system that was applied.
-func TestPhases(t *testing.T) {
+func TestTS180AndTS181Phases(t *testing.T) {
 	phase := func(name, body string) string { return group(name, "", when("PHASE", "equals", name)+body) }
 	next := `<step name="Next Phase" successCodeList="0 3010"><action>cscript.exe "%SCRIPTROOT%\ZTINextPhase.wsf"</action></step>`
 	sheet, err := fact.Parse([]byte("environment: winpe\nvariables: {PHASE: PREINSTALL}"))

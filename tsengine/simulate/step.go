@@ -52,7 +52,7 @@ func (s simulated) Run(ctx context.Context, c *step.Context) step.Outcome {
 
 // elsewhere warns of a step whose type bootyard runs only in the other environment although its runIn allows this one.
 func (s simulated) elsewhere(c *step.Context) string {
-	only := s.real.Contract().RunIn
+	only := step.Where(s.real, c.Node)
 	if only == sequence.WinPEAndFullOS || (only == sequence.WinPE) == (c.Environment == machine.WinPE) {
 		return ""
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,9 +74,9 @@ func (w *world) code(pointer int, n *sequence.Node) (uint32, bool) {
 	if c, ok := w.codes[key]; ok && !w.used[key] {
 		return c, true
 	}
-	for name, c := range w.codes { // at most a handful
+	for _, name := range slices.Sorted(maps.Keys(w.codes)) { // at most a handful; of two spellings the same one each time
 		if !w.used[name] && strings.EqualFold(strings.TrimSpace(name), strings.TrimSpace(n.Name)) {
-			return c, true
+			return w.codes[name], true
 		}
 	}
 	if len(n.SuccessCodes) == 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bootyard/bootyard/tsengine/condition"
 	"github.com/bootyard/bootyard/tsengine/machine"
@@ -41,6 +42,14 @@ func (c *Context) Input(name string) string {
 func (c *Context) Argument(name string) string {
 	v, _ := c.Node.Input(name)
 	return c.Variables.Expand(v)
+}
+
+// assign sets a variable for a user, a rule or a script, and warns of a value that others would not take (TS-81).
+func (c *Context) assign(a variable.Assignment) error {
+	if n := utf8.RuneCountInString(a.Value); n > variable.MaxValue {
+		c.Log(smstslog.Warning, fmt.Sprintf("The value of %s has %d characters; others accept %d (TS-81)", a.Name, n, variable.MaxValue))
+	}
+	return c.Variables.Assign(a)
 }
 
 // InputBool reads a boolean input; other is its value when the input is not set.

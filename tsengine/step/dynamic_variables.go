@@ -53,7 +53,7 @@ func applyRule(c *Context, rule sequence.Rule) error {
 			shown = variable.Mask
 		}
 		c.Log(smstslog.Info, fmt.Sprintf("Setting variable %s to '%s'", v.Name, shown))
-		errs = append(errs, c.Variables.Assign(a))
+		errs = append(errs, c.assign(a))
 	}
 	return errors.Join(errs...)
 }

@@ -33,7 +33,7 @@ func (x *exchange) remove() { _ = os.Remove(x.path) }
 
 // apply sets the variables a program asked for. All lines are tried; read-only names and bad lines are an error of the
 // step (TS-88).
-func (x *exchange) apply(env *variable.Environment) error {
+func (x *exchange) apply(c *Context) error {
 	f, err := os.Open(x.path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // the program took it away and so sets nothing
@@ -60,7 +60,7 @@ func (x *exchange) apply(env *variable.Environment) error {
 			errs = append(errs, errors.New("a line is not NAME=VALUE"))
 			continue
 		}
-		if err := env.Assign(variable.Assignment{Name: name, Value: value}); err != nil {
+		if err := c.assign(variable.Assignment{Name: name, Value: value}); err != nil {
 			errs = append(errs, err)
 		}
 		if len(errs) > 20 {

@@ -112,7 +112,7 @@ func runInstaller(ctx context.Context, c *Context, i installer) (machine.Exit, e
 		return exit, err
 	}
 	c.Log(smstslog.Info, fmt.Sprintf("Process completed with exit code %d", exit.Code))
-	if err := x.apply(c.Variables); err != nil {
+	if err := x.apply(c); err != nil {
 		exit.Code = CodeInvalid
 		return exit, fmt.Errorf("variables set by the installation: %w", err)
 	}

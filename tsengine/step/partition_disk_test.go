@@ -218,14 +218,14 @@ func (i *images) Fetch(_ context.Context, id string, _ machine.Progress) (string
 }
 
 func TestRunCommandLine(t *testing.T) {
-	t.Run("output variable, TS-102", func(t *testing.T) {
+	t.Run("TS-102: output variable", func(t *testing.T) {
 		b := prepare(t, node("RunCommandLineAction", "!CommandLine", "sh -c 'yes ä | head -n 900; echo end'", "SMSTSRunCommandLineOutputVariableName", "Out"))
 		require.NoError(t, b.run(t).Err)
 		got := b.context.Variables.Value("Out")
 		require.Len(t, []rune(got), 1000)
 		require.True(t, strings.HasSuffix(got, "ä\nend"))
 	})
-	t.Run("variables set by the program, TS-88", func(t *testing.T) {
+	t.Run("TS-88: variables set by the program", func(t *testing.T) {
 		b := prepare(t, node("RunCommandLineAction", "!CommandLine", `sh -c 'printf "A=1\nB=two words=x\r\n" >> $BOOTYARD_TSENV'`))
 		require.NoError(t, b.run(t).Err)
 		require.Equal(t, "1", b.context.Variables.Value("a"))
@@ -239,11 +239,11 @@ func TestRunCommandLine(t *testing.T) {
 		require.Error(t, out.Err)
 		require.Equal(t, step.CodeNotFound, out.Code)
 	})
-	t.Run("another account in the boot environment, TS-11", func(t *testing.T) {
+	t.Run("TS-11: another account in the boot environment", func(t *testing.T) {
 		out := prepare(t, node("RunCommandLineAction", "!CommandLine", "true", "_SMSTSRunCommandLineAsUser", "true", "SMSTSRunCommandLineUserName", "nobody")).run(t)
 		require.ErrorContains(t, out.Err, "TS-11")
 	})
-	t.Run("package folder and working directory, TS-101, TS-131", func(t *testing.T) {
+	t.Run("TS-101, TS-131: package folder and working directory", func(t *testing.T) {
 		b := prepare(t, `<step name="s"><action>smsswd.exe /run:BYD00001  pwd</action></step>`)
 		b.context.Machine.Content = &images{}
 		out := b.run(t)
@@ -302,7 +302,7 @@ func TestSetVariableForms(t *testing.T) {
 	require.Error(t, prepare(t, `<step type="SMS_TaskSequence_SetVariableAction" name="s"><action>ZTISetVariable.wsf</action></step>`).run(t).Err)
 }
 
-func TestDownload(t *testing.T) {
+func TestTS132Download(t *testing.T) {
 	b := prepare(t, node("DownloadPackageContentAction", "OSDDownloadDownloadPackages", "BYD00001,BYD00002", "OSDDownloadDestinationVariable", "Got", "OSDDownloadDestinationLocationType", "TSCache"))
 	i := &images{}
 	b.context.Machine.Content = i

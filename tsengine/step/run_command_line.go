@@ -72,7 +72,7 @@ func finishCommand(c *Context, x *exchange, output string, exit machine.Exit, er
 		return out
 	}
 	c.Log(smstslog.Info, fmt.Sprintf("Process completed with exit code %d", exit.Code))
-	if err := x.apply(c.Variables); err != nil {
+	if err := x.apply(c); err != nil {
 		out.Code, out.Err = CodeInvalid, fmt.Errorf("variables set by the command: %w", err)
 		return out
 	}

@@ -33,10 +33,7 @@ func (SetVariable) Run(_ context.Context, c *Context) Outcome {
 	} else {
 		c.Log(smstslog.Info, fmt.Sprintf("Setting variable %s to '%s'", a.Name, expanded))
 	}
-	if len(expanded) > variable.MaxValue {
-		c.Log(smstslog.Warning, fmt.Sprintf("The value of %s has %d characters; others accept %d (TS-81)", a.Name, len(expanded), variable.MaxValue))
-	}
-	if err := c.Variables.Assign(a); err != nil {
+	if err := c.assign(a); err != nil {
 		return Failure(CodeInvalid, err)
 	}
 	return Outcome{}

@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/bootyard/bootyard/tsengine/sequence"
@@ -24,6 +25,15 @@ type Contract struct {
 	Fatal      bool           // continue on error does not help (TS-46)
 	EntersOS   bool           // when the agent of the installed system finds this step started, it has succeeded
 	Component  string         // of its log records (TS-151)
+}
+
+// Where is the environment that the type of a node is held to. A script of MDT under the class name of a step, such as
+// ZTINICConfig.wsf under ApplyNetworkSettingsAction, runs wherever its sequence says (section 14), not where that step would.
+func Where(s Step, n *sequence.Node) sequence.RunIn {
+	if strings.Contains(strings.ToLower(n.Action), ".wsf") {
+		return sequence.WinPEAndFullOS
+	}
+	return s.Contract().RunIn
 }
 
 // Outcome is how a step ended. Success is decided by the engine: no error, and Code in the node's success list.

@@ -37,7 +37,11 @@ func TestTS80Names(t *testing.T) {
 	require.ErrorIs(t, e.Assign(variable.Assignment{Name: "_SMSTSType", Value: "x"}), variable.ErrReadOnly) // TS-88
 	require.NoError(t, e.Assign(variable.Assignment{Name: " a-b_1 ", Value: "x"}))
 	require.Equal(t, "x", e.Value("A-B_1"))
-	require.Len(t, e.Load("device", []variable.Assignment{{Name: "ok", Value: "1"}, {Name: "_no", Value: "1"}, {Name: "ask", Value: ""}}), 1)
+	t.Run("TS-17: an empty value asks and sets nothing", func(t *testing.T) {
+		require.Len(t, e.Load("device", []variable.Assignment{{Name: "ok", Value: "1"}, {Name: "_no", Value: "1"}, {Name: "ask", Value: ""}}), 1)
+		_, set := e.Lookup("ask")
+		require.False(t, set)
+	})
 	big := strings.Repeat("x", 20<<20)
 	require.NoError(t, e.Set("big1", big))
 	require.ErrorIs(t, e.Set("big2", big), variable.ErrTooLarge) // TS-81
