@@ -1,0 +1,165 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bootyard/bootyard/internal/lab"
+	"github.com/bootyard/bootyard/internal/wire"
+)
+
+// cli runs the built command line against the scene's appliance and returns what
+// it prints to standard output.
+func (s *scene) cli(args ...string) string {
+	s.t.Helper()
+	out, err := s.tryCLI(args...)
+	require.NoError(s.t, err, "bootyard %s\n%s", strings.Join(args, " "), out)
+	return out
+}
+
+func (s *scene) tryCLI(args ...string) (string, error) {
+	var out, problems strings.Builder
+	cmd := exec.CommandContext(s.t.Context(), repoPath(s.t, "bin", "bootyard"), append([]string{"--socket", s.Socket()}, args...)...)
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	err := cmd.Run()
+	if err != nil {
+		return out.String() + problems.String(), err
+	}
+	return out.String(), nil
+}
+
+// sequenceFile imports testdata/engine/NAME by the command line, with words
+// replaced by what this scene calls them, and returns the sequence's id.
+func (s *scene) sequenceFile(name string, words []string, args ...string) string {
+	s.t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "engine", name))
+	require.NoError(s.t, err)
+	file := filepath.Join(s.t.TempDir(), name)
+	require.NoError(s.t, os.WriteFile(file, []byte(strings.NewReplacer(words...).Replace(string(text))), 0o600))
+	var out wire.Sequence
+	require.NoError(s.t, json.Unmarshal([]byte(s.cli(append([]string{"sequence", "import", file, "--json"}, args...)...)), &out))
+	return out.ID
+}
+
+// engineScene is a machine with the sequence of testdata/engine/parent.yaml and
+// its two children deployed to it.
+func engineScene(t *testing.T) (*scene, lab.MachineSpec) {
+	t.Helper()
+	s := newScene(t)
+	spec := small("pc", lab.BIOS, 0x70)
+	spec.MemoryMiB, spec.Disks[0].Size = 1536, 4<<30
+	s.device(spec)
+	steps, err := s.Package(t.Context(), "Steps", "package", filepath.Join("testdata", "engine", "steps"))
+	require.NoError(t, err)
+	words := []string{"STEPS", steps, "IMAGE", s.OSImage, "MACADDRESS", spec.MAC, "SERVER", s.server(), "STATIC", s.static()}
+	words = append(words, "BEFORE", s.sequenceFile("before.yaml", words), "AFTER", s.sequenceFile("after.yaml", words))
+	id := s.sequenceFile("parent.yaml", words, "--boot-image", s.BootImage)
+	_, err = s.DeployNow(t.Context(), spec.Name, id)
+	require.NoError(t, err)
+	return s, spec
+}
+
+func (s *scene) server() string { return s.Lab.Subnet().Masked().Addr().Next().String() }
+
+// static is an address that the appliance does not give out.
+func (s *scene) static() string {
+	a := s.Lab.Subnet().Masked().Addr().As4()
+	a[3] = 50
+	return addr4(a).String()
+}
+
+var (
+	sayLine  = regexp.MustCompile(`LINE (\d\d)([^\r\n]*)`)
+	tellLine = regexp.MustCompile(`TELLS name=(\S*) zone=(\S*) keyboard=(\S*) address=([^\r\n]*)`)
+)
+
+// TestEngine deploys with everything that the engine does beside running steps:
+// child sequences, dynamic variables from the machine's real facts, WMI
+// conditions, failures that are gone past, an output variable, and restarts that
+// steps ask for, with and without being run again, before there is a disk and
+// after (TS-30, TS-41, TS-74, TS-96, TS-111, TS-112, TS-117a, TS-120, TS-121).
+func TestEngine(t *testing.T) {
+	needsVM(t, false)
+	t.Parallel()
+	s, spec := engineScene(t)
+	m := s.boot(spec)
+	run := s.succeeded(spec.Name)
+	for _, p := range run.Phases {
+		t.Logf("phase %-10s %6.1f s", p.Phase, p.Seconds)
+	}
+	console, err := m.ConsoleText()
+	require.NoError(t, err)
+
+	var numbers []string
+	for _, g := range sayLine.FindAllStringSubmatch(console, -1) {
+		numbers = append(numbers, g[1])
+	}
+	// Each once, in order; 03 and 09 asked to be run again (TS-112).
+	require.Equal(t, []string{"01", "02", "03", "03", "04", "05", "06", "07", "08", "09", "09", "10"}, numbers)
+	require.Regexp(t, `LINE 02 lines,01 make=QEMU site=lab badge=hidden-badge`, console)
+	require.Regexp(t, `LINE 10 lines,01,02,03,03,04,05,06,07,08,09,09\s`, console, "variables live over restarts and in children (TS-87, TS-120)")
+	require.Equal(t, 2, strings.Count(console, wire.MarkBootEnvironment), "the retry before the disk")
+	require.Equal(t, 3, strings.Count(console, wire.MarkInstalledOS), "3010 and the retry")
+
+	t.Run("settings", func(t *testing.T) {
+		told := tellLine.FindStringSubmatch(console)
+		require.Len(t, told, 5)
+		require.Equal(t, []string{"lab-01", "+1100", "de", s.static() + "/24"}, []string{told[1], told[2], told[3], strings.TrimSpace(told[4])})
+	})
+	t.Run("status", func(t *testing.T) { requireStatus(t, call[[]wire.Event](s, http.MethodGet, "/runs/"+run.ID+"/events", nil)) })
+	t.Run("log", func(t *testing.T) { requireLog(t, s.cli("run", "log", run.ID)) })
+}
+
+// requireStatus looks at the messages of section 11.
+func requireStatus(t *testing.T, events []wire.Event) {
+	t.Helper()
+	ids := map[string][]int{}
+	for _, e := range events {
+		if e.MessageID != 0 {
+			ids[e.Step] = append(ids[e.Step], e.MessageID)
+		}
+		require.NotContains(t, e.Text, "hidden-badge")
+	}
+	t.Log(ids)
+	require.Equal(t, []int{11134, 11142, 11134}, ids["Ask for the boot image again"])
+	require.Equal(t, []int{11134, 11142, 11134}, ids["Ask for the disk again"])
+	require.Equal(t, []int{11134, 11142}, ids["Exit with 3010"])
+	require.Equal(t, []int{11130}, ids["On hardware"])
+	require.Contains(t, ids["Fail"], 11135)
+	require.Equal(t, []int{11135, 11138}, ids["Too much asked"])
+	require.Equal(t, []int{11134}, ids["Ready"])
+	for _, never := range []string{"After a failure", "After a failed group"} {
+		require.NotContains(t, ids[never], 11134)
+	}
+}
+
+// requireLog looks for phrases that reading tools match (TS-152).
+func requireLog(t *testing.T, log string) {
+	t.Helper()
+	require.NotContains(t, log, "hidden-badge", "secrets are masked (TS-93)")
+	for phrase, times := range map[string]int{
+		"Start executing an instruction. Instruction name: 'Ask for the boot image again'.":            2,
+		"Start executing an instruction. Instruction name: 'Ask for the disk again'.":                  2,
+		"Start executing an instruction. Instruction name: 'After a failure'.":                         0,
+		"The action (Ask for the boot image again) initiated a reboot request":                         1,
+		"The action (Ask for the disk again) initiated a reboot request":                               1,
+		"The action (Exit with 3010) initiated a reboot request":                                       1,
+		"Process completed with exit code 3010":                                                        1,
+		"Process completed with exit code 7":                                                           1,
+		"Failed to run the action: Fail.":                                                              1,
+		"Failed to run the action: Too much asked.":                                                    1,
+		"The execution of the group (Only in the lab) has failed and the execution has been aborted. ": 1,
+		"The group (Install) has been successfully started":                                            1,
+		"Execution engine result code: Reboot (2)":                                                     4,
+	} {
+		require.Equal(t, times, strings.Count(log, phrase), phrase)
+	}
+}
