@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -49,22 +50,52 @@ func (s *scene) sequenceFile(name string, words []string, args ...string) string
 	return out.ID
 }
 
-// engineScene is a machine with the sequence of testdata/engine/parent.yaml and
-// its two children deployed to it.
-func engineScene(t *testing.T) (*scene, lab.MachineSpec) {
+// scripted is a scene with a machine, a disk for Debian, and a package that
+// holds testdata/engine/steps.
+type scripted struct {
+	*scene
+	steps string
+}
+
+func scriptScene(t *testing.T, number int) (scripted, lab.MachineSpec) {
 	t.Helper()
 	s := newScene(t)
-	spec := small("pc", lab.BIOS, 0x70)
+	spec := small("pc", lab.BIOS, number)
 	spec.MemoryMiB, spec.Disks[0].Size = 1536, 4<<30
 	s.device(spec)
 	steps, err := s.Package(t.Context(), "Steps", "package", filepath.Join("testdata", "engine", "steps"))
 	require.NoError(t, err)
-	words := []string{"STEPS", steps, "IMAGE", s.OSImage, "MACADDRESS", spec.MAC, "SERVER", s.server(), "STATIC", s.static()}
-	words = append(words, "BEFORE", s.sequenceFile("before.yaml", words), "AFTER", s.sequenceFile("after.yaml", words))
-	id := s.sequenceFile("parent.yaml", words, "--boot-image", s.BootImage)
-	_, err = s.DeployNow(t.Context(), spec.Name, id)
-	require.NoError(t, err)
-	return s, spec
+	return scripted{s, steps}, spec
+}
+
+// said are the numbers of the lines that steps wrote to the machine's console
+// since it was switched on for the first time.
+func (s *scene) said() (numbers []string) {
+	s.t.Helper()
+	for _, g := range sayLine.FindAllStringSubmatch(s.wholeConsole(), -1) {
+		numbers = append(numbers, g[1])
+	}
+	return numbers
+}
+
+// wholeConsole is the console of the scene's only machine over all power-ons.
+func (s *scene) wholeConsole() string {
+	s.t.Helper()
+	status, err := s.Lab.Status()
+	require.NoError(s.t, err)
+	require.Len(s.t, status.Machines, 1)
+	text, err := os.ReadFile(status.Machines[0].Console)
+	require.NoError(s.t, err)
+	return string(text)
+}
+
+// waitLong waits for a mark that comes after more than a boot.
+func (s *scene) waitLong(m *lab.Machine, mark string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), deployLimit)
+	defer cancel()
+	_, err := m.WaitConsole(ctx, mark)
+	require.NoError(s.t, err)
 }
 
 func (s *scene) server() string { return s.Lab.Subnet().Masked().Addr().Next().String() }
@@ -89,21 +120,20 @@ var (
 func TestEngine(t *testing.T) {
 	needsVM(t, false)
 	t.Parallel()
-	s, spec := engineScene(t)
-	m := s.boot(spec)
+	s, spec := scriptScene(t, 0x70)
+	words := []string{"STEPS", s.steps, "IMAGE", s.OSImage, "MACADDRESS", spec.MAC, "SERVER", s.server(), "STATIC", s.static()}
+	words = append(words, "BEFORE", s.sequenceFile("before.yaml", words), "AFTER", s.sequenceFile("after.yaml", words))
+	_, err := s.DeployNow(t.Context(), spec.Name, s.sequenceFile("parent.yaml", words, "--boot-image", s.BootImage))
+	require.NoError(t, err)
+	s.boot(spec)
 	run := s.succeeded(spec.Name)
 	for _, p := range run.Phases {
 		t.Logf("phase %-10s %6.1f s", p.Phase, p.Seconds)
 	}
-	console, err := m.ConsoleText()
-	require.NoError(t, err)
 
-	var numbers []string
-	for _, g := range sayLine.FindAllStringSubmatch(console, -1) {
-		numbers = append(numbers, g[1])
-	}
 	// Each once, in order; 03 and 09 asked to be run again (TS-112).
-	require.Equal(t, []string{"01", "02", "03", "03", "04", "05", "06", "07", "08", "09", "09", "10"}, numbers)
+	require.Equal(t, []string{"01", "02", "03", "03", "04", "05", "06", "07", "08", "09", "09", "10"}, s.said())
+	console := s.wholeConsole()
 	require.Regexp(t, `LINE 02 lines,01 make=QEMU site=lab badge=hidden-badge`, console)
 	require.Regexp(t, `LINE 10 lines,01,02,03,03,04,05,06,07,08,09,09\s`, console, "variables live over restarts and in children (TS-87, TS-120)")
 	require.Equal(t, 2, strings.Count(console, wire.MarkBootEnvironment), "the retry before the disk")
