@@ -36,7 +36,7 @@ func TestTS112aPowerCut(t *testing.T) {
 	run := s.succeeded(spec.Name)
 	require.Equal(t, []string{"01", "02", "03", "04", "05", "06"}, s.said())
 	results := map[string][]string{}
-	for _, e := range call[[]wire.Event](s, http.MethodGet, "/runs/"+run.ID+"/events", nil) {
+	for _, e := range call[[]wire.Event](s.scene, http.MethodGet, "/runs/"+run.ID+"/events", nil) {
 		if e.MessageID == 11134 || e.MessageID == 11135 {
 			results[e.Step] = append(results[e.Step], fmt.Sprintf("%d %#x", e.MessageID, e.ExitCode))
 		}

@@ -144,7 +144,9 @@ func TestEngine(t *testing.T) {
 		require.Len(t, told, 5)
 		require.Equal(t, []string{"lab-01", "+1100", "de", s.static() + "/24"}, []string{told[1], told[2], told[3], strings.TrimSpace(told[4])})
 	})
-	t.Run("status", func(t *testing.T) { requireStatus(t, call[[]wire.Event](s, http.MethodGet, "/runs/"+run.ID+"/events", nil)) })
+	t.Run("status", func(t *testing.T) {
+		requireStatus(t, call[[]wire.Event](s.scene, http.MethodGet, "/runs/"+run.ID+"/events", nil))
+	})
 	t.Run("log", func(t *testing.T) { requireLog(t, s.cli("run", "log", run.ID)) })
 }
 
