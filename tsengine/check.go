@@ -10,7 +10,7 @@ import (
 // stand in the way of a deployment. With exists nil, references to packages are not checked.
 func Check(s *sequence.Sequence, children map[string]*sequence.Sequence, exists sequence.Exists) []sequence.Problem {
 	out := s.Problems(exists)
-	if _, err := compile(s, children, false); err != nil {
+	if _, err := compile(s, children, children == nil); err != nil {
 		out = append(out, sequence.Problem{Severity: sequence.Blocks, Rule: "TS-120", Text: err.Error(), Remedy: "import the child, break the circle or disable the step"})
 	}
 	out = append(out, unsupported(s)...)

@@ -88,6 +88,7 @@ func TestTS120To121ChildSequences(t *testing.T) {
 	require.ErrorContains(t, err, "BYD00099")
 	problems := tsengine.Check(parse(t, child("BYD00099", "")), children, nil)
 	require.NotEmpty(t, problems)
+	require.Empty(t, tsengine.Check(parse(t, child("BYD00099", "")), nil, nil), "somebody else looks for it")
 
 	disabled, err := sequence.Parse([]byte(`<INSTANCE CLASSNAME="SMS_TaskSequencePackage"><PROPERTY NAME="PackageID" TYPE="string"><VALUE>BYD00011</VALUE></PROPERTY><PROPERTY NAME="TsEnabled" TYPE="boolean"><VALUE>false</VALUE></PROPERTY>` +
 		`<PROPERTY NAME="Sequence" TYPE="string"><QUALIFIER NAME="x"><VALUE>no</VALUE></QUALIFIER><VALUE><![CDATA[<sequence version="3.10">` + command("x", "exit 0", "") + `</sequence>]]></VALUE></PROPERTY></INSTANCE>`))

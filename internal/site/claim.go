@@ -125,7 +125,7 @@ func (s *Service) ledger(tx *store.Tx, f Facts, c CandidateFacts, run store.Run)
 
 func childVersions(tx *store.Tx, seq wire.Sequence, versions map[string]int, depth int) error {
 	for _, r := range seq.References {
-		if r.Kind != "sequence" || versions[r.ID] != 0 || depth > 10 {
+		if r.Kind != "sequence" || versions[r.ID] != 0 || depth > maxChildren {
 			continue
 		}
 		child, err := tx.Sequence(r.ID)

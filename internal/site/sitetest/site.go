@@ -52,7 +52,7 @@ func (w *Waker) Wake(_ context.Context, macs []string, address string, prefix in
 	return []string{fmt.Sprintf("%s of %s/%d", macs[0], address, prefix)}, nil
 }
 
-// Inspector reads a toy form of sequences: refs="A B", boot="C", os="true".
+// Inspector reads a toy form of sequences: refs="A B", children="D", boot="C", os="true".
 type Inspector struct{}
 
 var attribute = regexp.MustCompile(`(\w+)="([^"]*)"`)
@@ -74,6 +74,10 @@ func (Inspector) Inspect(xml string) (site.SequenceFacts, error) {
 		case "refs":
 			for _, id := range strings.Fields(m[2]) {
 				f.References = append(f.References, wire.Reference{ID: id, Kind: "package", Step: "Step"})
+			}
+		case "children":
+			for _, id := range strings.Fields(m[2]) {
+				f.References = append(f.References, wire.Reference{ID: id, Kind: "sequence", Step: "Run " + id})
 			}
 		}
 	}
