@@ -104,7 +104,7 @@ func stage(ctx context.Context, dir, work string, pkgs []string, kernelPkg strin
 	if err != nil {
 		return staged{}, err
 	}
-	if err := s.tools(in.tools); err != nil {
+	if err := errors.Join(s.tools(in.tools), s.leaveOutICU()); err != nil {
 		return staged{}, err
 	}
 	if err := s.applets(ctx); err != nil {
