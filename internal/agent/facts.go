@@ -9,7 +9,6 @@ import (
 
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine"
-	"github.com/bootyard/bootyard/tsengine/condition"
 	"github.com/bootyard/bootyard/tsengine/fact"
 )
 
@@ -36,14 +35,6 @@ func (j *job) sendFacts(ctx context.Context) {
 	if err != nil {
 		j.kit.log.Info("the facts of this machine were not sent", "err", err)
 	}
-}
-
-// answers keeps a nil sheet from becoming an interface that is not nil.
-func answers(sheet *fact.Sheet) condition.Facts {
-	if sheet == nil {
-		return nil
-	}
-	return sheet
 }
 
 // hardware is what becomes _SMSTSMake and its like (TS-96, TS-97).

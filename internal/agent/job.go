@@ -213,7 +213,7 @@ func (j *job) engine(ctx context.Context, debug tsengine.Debugger) (*tsengine.En
 	j.sheet = sheet
 	engine, err := tsengine.New(tsengine.Config{
 		Sequence: s, Children: children, Environment: engineEnvironment(j.environment), Variables: variables,
-		Identity: j.identity(), Hardware: hardware(identity, sheet), Machine: capabilities, Facts: answers(sheet),
+		Identity: j.identity(), Hardware: hardware(identity, sheet), Machine: capabilities, Facts: answers(sheet, j.environment),
 		Checkpoint: j.from, Store: j.checkpoints(), Sealer: sealer,
 		Debugger: debug, Debug: j.run.Debug,
 		Reporter: newReporter(j.outbox, j.console), Log: j.log, Logger: j.kit.log, Now: j.clock.Now,

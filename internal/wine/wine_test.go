@@ -26,6 +26,7 @@ func TestPackagesOnWindows(t *testing.T) {
 		"tsengine/condition":  "",
 		"tsengine/fact":       "",
 		"tsengine/variable":   "",
+		"tsengine/winfact":    "",
 		"tsengine/wql":        "",
 		"internal/atomicfile": "",
 	} {

@@ -31,6 +31,12 @@ type Facts interface {
 	Holds(ctx context.Context, expression *sequence.Expression) (Verdict, error)
 }
 
+// Redirectable is implemented by Facts and Files that can also answer as a 32-bit program on a 64-bit Windows would see it.
+// The evaluator asks for that unless the variable SMSTSDisableWow64Redirection is true (TS-72).
+type Redirectable[T any] interface {
+	Redirected() T
+}
+
 // Evaluator evaluates conditions at one moment. Facts, Files and Warn may be nil.
 type Evaluator struct {
 	Variables Variables
@@ -160,8 +166,8 @@ func (e *Evaluator) expanded(x *sequence.Expression) *sequence.Expression {
 
 func (e *Evaluator) ask(ctx context.Context, x *sequence.Expression, what string) (Verdict, error) {
 	v, err := Verdict{}, ErrUnknown
-	if e.Facts != nil {
-		v, err = e.Facts.Holds(ctx, x)
+	if facts := view(e, e.Facts); facts != nil {
+		v, err = facts.Holds(ctx, x)
 	}
 	switch {
 	case errors.Is(err, ErrUnknown):
@@ -179,4 +185,16 @@ func (e *Evaluator) warn(text string) {
 	if e.Warn != nil {
 		e.Warn(text)
 	}
+}
+
+// view is that of a 32-bit program where there is one and nobody wants the other (TS-72).
+func view[T any](e *Evaluator, of T) T {
+	r, ok := any(of).(Redirectable[T])
+	if !ok {
+		return of
+	}
+	if value, _ := e.Variables.Lookup("SMSTSDisableWow64Redirection"); strings.EqualFold(strings.TrimSpace(value), "true") {
+		return of
+	}
+	return r.Redirected()
 }

@@ -26,15 +26,23 @@ type Files interface {
 }
 
 // OS is the Files of the operating system the program runs on.
-type OS struct{}
+type OS struct{ redirected bool }
+
+// Redirected implements Redirectable: System32 as a 32-bit program sees it (TS-72).
+func (OS) Redirected() Files { return OS{true} }
 
 // Stat implements Files.
-func (OS) Stat(path string) (Info, error) {
+func (o OS) Stat(path string) (Info, error) {
+	path = place(path, o.redirected)
 	s, err := os.Stat(path)
 	if err != nil {
 		return Info{}, err
 	}
-	return Info{Folder: s.IsDir(), Modified: s.ModTime()}, nil
+	info := Info{Folder: s.IsDir(), Modified: s.ModTime()}
+	if !info.Folder {
+		info.Version = fileVersion(path)
+	}
+	return info, nil
 }
 
 // path evaluates a file or folder expression (TS-71).
@@ -46,7 +54,7 @@ func (e *Evaluator) path(ctx context.Context, x *sequence.Expression, folder boo
 	if e.Files == nil {
 		return e.ask(ctx, x, "path "+name)
 	}
-	info, err := e.Files.Stat(name)
+	info, err := view(e, e.Files).Stat(name)
 	switch {
 	case errors.Is(err, ErrUnknown):
 		e.warn(name + " cannot be looked at on this machine, taken as false (TS-76)")

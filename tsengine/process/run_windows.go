@@ -10,17 +10,25 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/registry"
 
 	"github.com/bootyard/bootyard/tsengine/machine"
 )
 
 func build(ctx context.Context, c machine.Command) (*exec.Cmd, error) {
-	program, err := resolve(c.Line, c.Dir, c.Redirect)
+	line, dir := c.Line, c.Dir
+	if expanded, err := registry.ExpandString(line); err == nil { // %windir% and its like (TS-91); unknown names stay
+		line = expanded
+	}
+	if expanded, err := registry.ExpandString(dir); err == nil {
+		dir = expanded
+	}
+	program, err := resolve(line, dir, c.Redirect)
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, program.path)
-	cmd.Dir = c.Dir
+	cmd.Dir = dir
 	// Windows programs parse their own command line: it is passed as written.
 	cmd.SysProcAttr = &syscall.SysProcAttr{CmdLine: program.line, HideWindow: true}
 	if c.User == "" {

@@ -29,7 +29,7 @@ func printFacts(s Streams) error {
 	}
 	sheet := inventory.Local(sheetEnvironment(environment))
 	if sheet == nil {
-		return errors.New("on Windows the sheet is not gathered: conditions ask WMI itself there")
+		return errors.New("the facts of this operating system are not gathered")
 	}
 	data, err := sheet.YAML()
 	if err != nil {

@@ -17,21 +17,24 @@ func setSystemTime(st *windows.Systemtime) error {
 	return nil
 }
 
-// firmwareTable reads the SMBIOS table by GetSystemFirmwareTable("RSMB").
-func firmwareTable() (uuid, serial string) {
+// firmwareTable reads what identifies the machine.
+func firmwareTable() (uuid, serial string) { return parseSystemInformation(SMBIOS()) }
+
+// SMBIOS is the firmware's table of structures, by GetSystemFirmwareTable("RSMB"); empty when there is none.
+func SMBIOS() []byte {
 	proc := windows.NewLazySystemDLL("kernel32.dll").NewProc("GetSystemFirmwareTable")
 	const rsmb = 0x52534D42
 	size, _, _ := proc.Call(rsmb, 0, 0, 0)
 	if size < 8 || size > 1<<20 {
-		return "", ""
+		return nil
 	}
 	buffer := make([]byte, size)
 	if n, _, _ := proc.Call(rsmb, 0, uintptr(unsafe.Pointer(&buffer[0])), size); n != size {
-		return "", ""
+		return nil
 	}
 	// Four bytes of version, four of length, then the structures (RawSMBIOSData).
-	if length := binary.LittleEndian.Uint32(buffer[4:]); int(length) <= len(buffer)-8 {
-		return parseSystemInformation(buffer[8 : 8+length])
+	if length := binary.LittleEndian.Uint32(buffer[4:]); uint64(length) <= uint64(len(buffer)-8) {
+		return buffer[8 : 8+length]
 	}
-	return "", ""
+	return nil
 }

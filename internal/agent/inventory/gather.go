@@ -21,6 +21,8 @@ type Options struct {
 	Environment string
 	// HostName is empty when the machine has none yet.
 	HostName string
+	// SMBIOS is the table of structures; nil is the file that Linux has.
+	SMBIOS []byte
 	// Addresses are the addresses with prefix of a network card, by its name; nil gives none.
 	Addresses func(card string) []netip.Prefix
 }
@@ -35,11 +37,11 @@ type gatherer struct {
 // Gather makes the fact sheet of a machine. Classes the machine has nothing of, such as a battery, are listed as empty.
 func Gather(o Options) *fact.Sheet {
 	g := &gatherer{Options: o, sheet: &fact.Sheet{Environment: o.Environment}}
-	g.smbios = parseSMBIOS([]byte(g.read("/sys/firmware/dmi/tables/DMI")))
-	g.computer()
-	g.firmware()
-	g.enclosure()
-	g.memory()
+	if o.SMBIOS == nil {
+		o.SMBIOS = []byte(g.read("/sys/firmware/dmi/tables/DMI"))
+	}
+	g.smbios = parseSMBIOS(o.SMBIOS)
+	g.board()
 	g.processors()
 	g.system()
 	g.network()
@@ -48,6 +50,14 @@ func Gather(o Options) *fact.Sheet {
 	g.tpm()
 	g.devices()
 	return g.sheet
+}
+
+// board is what the firmware tells.
+func (g *gatherer) board() {
+	g.computer()
+	g.firmware()
+	g.enclosure()
+	g.memory()
 }
 
 // maxFile bounds what is read from one file. SMBIOS tables and /proc/cpuinfo of large servers have some hundred KiB.
