@@ -100,7 +100,10 @@ type Command struct {
 	// Redirect asks for the view of a 32-bit program on a 64-bit Windows: System32 is SysWOW64 (TS-72). No meaning elsewhere.
 	Redirect bool
 	// Own are files and folders that are handed to User: what the engine made for this command.
-	Own    []string
+	Own []string
+	// Codes are the exit codes that mean something to the step. Where programs have only eight bits for theirs, one that
+	// is not among them stands for the first of these above 255 with the same low bits: 194 is 3010 (TS-30).
+	Codes  []uint32
 	Output func(line string) // gets each line of output as it comes; may be nil
 }
 

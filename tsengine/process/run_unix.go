@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -127,4 +128,17 @@ func asUser(cmd *exec.Cmd, name string) (*user.User, error) {
 	}
 	cmd.SysProcAttr.Credential = cred
 	return u, nil
+}
+
+// wholeCode is the code that a program meant: Unix passes on the low eight bits only (TS-30).
+func wholeCode(p *os.ProcessState, code uint32, known []uint32) uint32 {
+	if !p.Exited() || code == 0 || slices.Contains(known, code) {
+		return code
+	}
+	for _, k := range known {
+		if k > 0xff && k&0xff == code {
+			return k
+		}
+	}
+	return code
 }

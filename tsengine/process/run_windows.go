@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -115,3 +116,6 @@ func detached(a *syscall.SysProcAttr) {
 
 // alone starts a program without a window.
 func alone(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{HideWindow: true} }
+
+// wholeCode: codes have 32 bits here.
+func wholeCode(_ *os.ProcessState, code uint32, _ []uint32) uint32 { return code }

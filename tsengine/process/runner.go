@@ -37,7 +37,15 @@ func (r Runner) Run(ctx context.Context, c machine.Command) (machine.Exit, error
 	if strings.IndexByte(c.Line, 0) >= 0 {
 		return machine.Exit{}, errors.New("the command line holds a zero byte")
 	}
-	return r.execute(ctx, c.Timeout, c.Environment, c.Output, func(ctx context.Context) (*exec.Cmd, error) { return build(ctx, c) })
+	var cmd *exec.Cmd
+	exit, err := r.execute(ctx, c.Timeout, c.Environment, c.Output, func(ctx context.Context) (_ *exec.Cmd, err error) {
+		cmd, err = build(ctx, c)
+		return cmd, err
+	})
+	if err == nil {
+		exit.Code = wholeCode(cmd.ProcessState, exit.Code, c.Codes)
+	}
+	return exit, err
 }
 
 // execute runs what prepare builds, with everything it starts ended when the time is up.

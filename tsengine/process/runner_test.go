@@ -152,3 +152,24 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+// TestTS30WholeCode: Linux passes on eight bits of a code; the step's own codes tell which was meant.
+func TestTS30WholeCode(t *testing.T) {
+	for _, c := range []struct {
+		line  string
+		known []uint32
+		want  uint32
+	}{
+		{"exit 3010", []uint32{0, 3010}, 3010},
+		{"exit 3010", []uint32{0}, 194},
+		{"exit 3010", nil, 194},
+		{"exit 194", []uint32{0, 194, 3010}, 194},
+		{"exit 1641", []uint32{3010, 1641}, 1641},
+		{"exit 0", []uint32{256, 3010}, 0},
+		{"exit 7", []uint32{0, 3010}, 7},
+	} {
+		exit, err := run(t, machine.Command{Line: "sh -c '" + c.line + "'", Codes: c.known})
+		require.NoError(t, err)
+		require.Equal(t, c.want, exit.Code, c)
+	}
+}

@@ -270,7 +270,7 @@ func (n *installation) execute(ctx context.Context, app wire.Application, kind *
 			return failedApp(CodeContent, "application %q: %w", app.Name, err)
 		}
 	}
-	exit, err := runInstaller(ctx, n.Context, installer{line: kind.Install, dir: dir, workingDir: kind.WorkingDir, minutes: kind.MaxMinutes})
+	exit, err := runInstaller(ctx, n.Context, installer{line: kind.Install, dir: dir, workingDir: kind.WorkingDir, minutes: kind.MaxMinutes, codes: kind.SuccessCodes})
 	switch {
 	case err != nil:
 		return failedApp(exit.Code, "application %q, %s: %w", app.Name, kind.Name, err)

@@ -68,6 +68,7 @@ func restartAt(c *Context, i int) Outcome {
 type installer struct {
 	line, dir, workingDir, shown string
 	minutes                      int
+	codes                        []uint32 // of success, beside 0 and those that restart
 }
 
 // runInstaller runs it and waits for its end. The error says why it could not run or did not end.
@@ -99,7 +100,7 @@ func runInstaller(ctx context.Context, c *Context, i installer) (machine.Exit, e
 		c.Log(smstslog.Info, "Executing "+i.shown)
 	}
 	exit, err := c.Machine.Commands.Run(ctx, machine.Command{Line: c.Variables.Expand(i.line), Dir: dir, Timeout: timeout,
-		Environment: x.environment(), Output: logOutput(c)})
+		Environment: x.environment(), Codes: append([]uint32{CodeRestart, restartInitiated}, i.codes...), Output: logOutput(c)})
 	switch {
 	case errors.Is(err, machine.ErrTimeout):
 		exit.Code = CodeTimeout

@@ -33,7 +33,7 @@ func (RunCommandLine) Run(ctx context.Context, c *Context) Outcome {
 		return Failure(CodeEnvironment, errors.New("this environment cannot run commands"))
 	}
 	line, packageID := commandOf(c.Node)
-	command := machine.Command{Line: c.Variables.Expand(line), Timeout: c.Node.Timeout, Redirect: !strings.EqualFold(c.Input("SMSTSDisableWow64Redirection"), "true")}
+	command := machine.Command{Line: c.Variables.Expand(line), Timeout: c.Node.Timeout, Codes: c.Node.SuccessCodes, Redirect: !strings.EqualFold(c.Input("SMSTSDisableWow64Redirection"), "true")}
 	if err := setUser(c, &command, "CommandLine"); err != nil {
 		return Failure(CodeEnvironment, err)
 	}

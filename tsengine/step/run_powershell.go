@@ -30,7 +30,7 @@ func (RunPowerShell) Run(ctx context.Context, c *Context) Outcome {
 	if c.Machine.Commands == nil {
 		return Failure(CodeEnvironment, errors.New("this environment cannot run commands"))
 	}
-	command := machine.Command{Timeout: c.Node.Timeout}
+	command := machine.Command{Timeout: c.Node.Timeout, Codes: c.Node.SuccessCodes}
 	if err := setUser(c, &command, "PowerShell"); err != nil {
 		return Failure(CodeEnvironment, err)
 	}
