@@ -45,6 +45,7 @@ type unpacker struct {
 type dirTime struct {
 	name  string
 	times [2]unix.Timespec
+	acl   []byte // default access control list: entries made later must not inherit it
 }
 
 func newUnpacker(root *os.Root, k keep) *unpacker {
@@ -99,7 +100,12 @@ func (x *unpacker) unpack(ctx context.Context, r io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("set time of %s: %w", d.name, err)
 		}
-		err = unix.UtimesNanoAt(int(f.Fd()), ".", d.times[:], 0)
+		if d.acl != nil {
+			err = x.setAttribute(int(f.Fd()), aclDefault, d.acl, d.name)
+		}
+		if err == nil {
+			err = unix.UtimesNanoAt(int(f.Fd()), ".", d.times[:], 0)
+		}
 		_ = f.Close() // a folder: nothing is lost
 		if err != nil && !errors.Is(err, unix.ENOTDIR) {
 			return fmt.Errorf("set time of %s: %w", d.name, err)
@@ -322,7 +328,7 @@ func (x *unpacker) dir(parent int, base, name string, h *tar.Header) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, unix.Close(fd)) }()
-	x.times = append(x.times, dirTime{name, [2]unix.Timespec(times(h))})
+	x.times = append(x.times, dirTime{name: name, times: [2]unix.Timespec(times(h))})
 	return x.finish(fd, h, base)
 }
 
@@ -331,7 +337,7 @@ func (x *unpacker) rootEntry(h *tar.Header) error {
 	if err != nil {
 		return err
 	}
-	x.times = append(x.times, dirTime{".", [2]unix.Timespec(times(h))})
+	x.times = append(x.times, dirTime{name: ".", times: [2]unix.Timespec(times(h))})
 	return x.finish(fd, h, ".")
 }
 

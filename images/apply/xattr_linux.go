@@ -32,14 +32,27 @@ func (x *unpacker) extended(fd int, h *tar.Header, name string) error {
 		default:
 			continue
 		}
-		err := unix.Fsetxattr(fd, attr, data, 0)
-		if errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EPERM) {
-			x.warn("%s: the file system cannot keep attribute %s", name, attr)
+		if attr == aclDefault && h.Typeflag == tar.TypeDir {
+			x.times[len(x.times)-1].acl = data
 			continue
 		}
-		if err != nil {
-			return fmt.Errorf("set attribute %.100q: %w", attr, err)
+		if err := x.setAttribute(fd, attr, data, name); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+const aclDefault = "system.posix_acl_default"
+
+func (x *unpacker) setAttribute(fd int, attr string, data []byte, name string) error {
+	err := unix.Fsetxattr(fd, attr, data, 0)
+	if errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EPERM) {
+		x.warn("%s: the file system cannot keep attribute %s", name, attr)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("set attribute %.100q: %w", attr, err)
 	}
 	return nil
 }
