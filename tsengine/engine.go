@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -171,12 +172,25 @@ func start(config Config, program *program) (*Engine, error) {
 	e := &Engine{config: config, program: program, variables: config.Variables, component: smstslog.TSManager}
 	e.agentOnDisk = config.Environment == FullOS
 	e.evaluator = condition.Evaluator{Variables: e.variables, Facts: config.Facts, Files: config.Files, Warn: func(text string) { e.log(smstslog.Warning, text) }}
+	e.knowSecrets()
 	if config.Checkpoint != nil {
 		if err := e.restore(config.Checkpoint); err != nil {
 			return nil, err
 		}
 	}
 	return e, nil
+}
+
+// knowSecrets lets the secrets that stand in the sequence be masked from the start, also before the step that uses them:
+// names and conditions may hold them too (TS-93). Values that refer to variables are known when they are expanded.
+func (e *Engine) knowSecrets() {
+	for i := range e.program.code {
+		for _, v := range e.program.code[i].node.Defaults {
+			if (variable.IsSecretName(v.Name) || variable.IsSecretName(v.Property)) && !strings.Contains(v.Value, "%") {
+				e.variables.AddSecret(v.Value)
+			}
+		}
+	}
 }
 
 func (e *Engine) implementation(i int) step.Step { return e.config.Steps(i, e.program.code[i].node) }
