@@ -12,14 +12,23 @@ import (
 	"github.com/bootyard/bootyard/internal/wine"
 )
 
-// TestPackagesOnWindows runs the tests of what the agent is made of as Windows programs.
-func TestPackagesOnWindows(t *testing.T) {
+// TestWindows is what can be seen of the Windows agent without Windows. One prefix serves all of it.
+func TestWindows(t *testing.T) {
 	b := open(t)
+	t.Run("packages", func(t *testing.T) { packages(t, b) })
+	a := build(t, b)
+	t.Run("TS-76 facts", func(t *testing.T) { facts(t, a) })
+	t.Run("TS-115 TS-150 sequence", func(t *testing.T) { sequences(t, a) })
+	t.Run("TS-112a killed", func(t *testing.T) { killed(t, a) })
+}
+
+// packages runs the tests of what the agent is made of as Windows programs.
+func packages(t *testing.T, b *wine.Bed) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	for name, skip := range map[string]string{
 		// Skipped are tests whose sequences run programs of Linux.
-		"tsengine":            "^TestWindowsPrograms$|^TestWindowsProgramFailures$|^TestTS103Inputs$|^TestSecretsAppearNowhere$|^Example$",
+		"tsengine":            "^TestWindowsPrograms$|^TestWindowsProgramFailures$|^TestTS103Inputs$|SecretsAppearNowhere$|^Example$",
 		"tsengine/step":       "^TestRunCommandLine$",
 		"tsengine/process":    "",
 		"tsengine/smstslog":   "",

@@ -29,6 +29,9 @@ const usage = `bootyard-agent runs task sequences on the machine that is being d
   bootyard-agent install DEPLOYMENT   start an offered task sequence
   bootyard-agent status     the run in progress, or the last one
   bootyard-agent facts      what this machine is, as bootyard sequence simulate reads it
+  bootyard-agent run FILE --dir DIR [--set NAME=VALUE]... [--winpe]
+                            run a task sequence from an XML file here, without an appliance, packages and disks;
+                            again: go on where it was interrupted. Exit code 3: it wants a restart
   bootyard-agent version
 `
 
@@ -48,6 +51,8 @@ func Execute(ctx context.Context, args []string, s Streams) int {
 		return report(s, list(ctx, s, args[0] == "status"))
 	case "facts":
 		return report(s, printFacts(s))
+	case "run":
+		return runLocal(ctx, args[1:], s, logger)
 	case "install":
 		if len(args) != 2 {
 			fmt.Fprintln(s.Err, "bootyard-agent: install needs one deployment; bootyard-agent list shows them")
@@ -75,7 +80,7 @@ func report(s Streams, err error) int {
 
 // level keeps the consoles of a boot environment for people: only what is wrong is logged there.
 func level(command string) slog.Level {
-	if command == "winpe" {
+	if command == "winpe" || command == "run" {
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo

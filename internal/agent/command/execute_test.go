@@ -3,7 +3,6 @@ package command_test
 import (
 	"bytes"
 	"context"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,9 +13,6 @@ import (
 
 // What the agent prints of this machine is a sheet that the simulator reads.
 func TestFacts(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows answers WMI queries itself")
-	}
 	var out, errors bytes.Buffer
 	require.Equal(t, 0, command.Execute(t.Context(), []string{"facts"}, command.Streams{Out: &out, Err: &errors}), errors.String())
 	sheet, err := fact.Parse(out.Bytes())
