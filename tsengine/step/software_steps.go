@@ -7,6 +7,8 @@ func softwareStep(kind string) Step {
 		return InstallApplication{}
 	case "InstallSoftwareAction":
 		return InstallPackage{}
+	case "InstallUpdateAction":
+		return InstallUpdates{}
 	}
 	return nil
 }
