@@ -16,6 +16,7 @@ import (
 	"github.com/bootyard/bootyard/internal/agent/host"
 	"github.com/bootyard/bootyard/internal/agent/link"
 	"github.com/bootyard/bootyard/internal/agent/outbox"
+	"github.com/bootyard/bootyard/internal/agent/userstate"
 	"github.com/bootyard/bootyard/internal/atomicfile"
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine"
@@ -209,6 +210,8 @@ func (j *job) engine(ctx context.Context, debug tsengine.Debugger) (*tsengine.En
 	capabilities.Preparation, capabilities.Programs = j.local.Preparation, j.local.Programs
 	capabilities.Content = j.content()
 	capabilities.Software = &software{line: j.line, clock: j.clock, wait: j.backoff, say: j.console.Say, dir: j.dir}
+	capabilities.StateStore = &userstate.Store{Line: j.line, Run: j.run.ID, Clock: j.clock, Wait: j.backoff, Say: j.console.Say}
+	capabilities.UserState = j.local.UserState
 	sheet := j.factSheet()
 	j.sheet = sheet
 	engine, err := tsengine.New(tsengine.Config{

@@ -74,9 +74,9 @@ type realSite struct {
 // newRealSite boots a machine into the real site, which installs it; after is what the sequence does in the new system.
 func newRealSite(t *testing.T, content func(*appliance) site.ContentLibrary, after ...string) *realSite {
 	t.Helper()
-	b := newBench(t) // its server gives the files, the site everything else
+	b, states := newBench(t), t.TempDir() // its server gives the files, the site everything else
 	s := sitetest.New(t, func(c *site.Config) {
-		c.Inspector, c.Content = inspector{}, content(b.appliance)
+		c.Inspector, c.Content, c.StateDir = inspector{}, content(b.appliance), states
 		c.CheckCondition = func(xml string) error { _, err := sequence.ParseCondition(xml); return err }
 	})
 	b.clock.set(s.Clock.Now())

@@ -70,6 +70,7 @@ func New(o Options) *API {
 	a.registerInventory()
 	a.registerCatalog()
 	a.registerSoftware()
+	a.registerState()
 	a.registerDeployments()
 	a.registerStatus()
 	a.registerDebug()

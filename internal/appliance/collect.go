@@ -24,6 +24,7 @@ const (
 // content library, and versions that an update has replaced.
 type collector struct {
 	library  *library.Library
+	expire   func(context.Context) error                   // of the site: user states whose retention is over
 	packages func(context.Context) ([]wire.Package, error) // the site's records
 	now      func() time.Time
 	log      *slog.Logger
@@ -36,6 +37,9 @@ func (c *collector) run(ctx context.Context) error {
 	for {
 		if err := c.collect(ctx); err != nil && ctx.Err() == nil {
 			c.log.Error("collect unused content", "err", err)
+		}
+		if err := c.expire(ctx); err != nil && ctx.Err() == nil {
+			c.log.Error("remove expired user states", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -104,5 +108,5 @@ func (c *collector) records(ctx context.Context) (map[string]wire.Package, error
 }
 
 func (a *appliance) collector() *collector {
-	return &collector{library: a.library, packages: a.site.Packages, now: time.Now, log: a.log}
+	return &collector{library: a.library, packages: a.site.Packages, expire: a.site.ExpireStates, now: time.Now, log: a.log}
 }

@@ -36,6 +36,8 @@ func printSettings(env *environment, s wire.Settings) error {
 		row(w, "deployment verification: site systems (HRD-6)", s.SiteSystems)
 		row(w, "same medium not again within (MED-25)", time.Duration(s.MediaGuard))
 		row(w, "a run not heard of is stale after", time.Duration(s.StaleAfter))
+		row(w, "largest user state (USM-1)", size(s.StateMaxBytes))
+		row(w, "user state is kept after its release for (USM-1)", time.Duration(s.StateRetention))
 		row(w, "agents poll every", time.Duration(s.PollInterval))
 		row(w, "boot order after a deployment", finalBoot(s.NetworkFirst))
 	})
@@ -66,6 +68,8 @@ func newSettingsSetCommand(env *environment) *cobra.Command {
 		"default-size":      func(s *wire.Settings) { s.DefaultSize = in.DefaultSize },
 		"maximum-size":      func(s *wire.Settings) { s.MaximumSize = in.MaximumSize },
 		"site-systems":      func(s *wire.Settings) { s.SiteSystems = in.SiteSystems },
+		"state-max-bytes":   func(s *wire.Settings) { s.StateMaxBytes = in.StateMaxBytes },
+		"state-retention":   func(s *wire.Settings) { s.StateRetention = in.StateRetention },
 		"final-boot":        func(s *wire.Settings) { s.NetworkFirst = boot == finalBoot(true) },
 	}
 	c := &cobra.Command{
@@ -104,6 +108,8 @@ func newSettingsSetCommand(env *environment) *cobra.Command {
 	f.IntVar(&in.DefaultSize, "default-size", 0, "a collection with more members is warned of (HRD-4)")
 	f.IntVar(&in.MaximumSize, "maximum-size", 0, "a collection with more members is refused (HRD-5)")
 	f.StringVar(&in.SiteSystems, "site-systems", "", "collections with site systems: Block or Warn (HRD-6)")
+	f.Int64Var(&in.StateMaxBytes, "state-max-bytes", 0, "largest user state of one machine, in bytes (USM-1)")
+	f.DurationVar((*time.Duration)(&in.StateRetention), "state-retention", 0, "how long user state is kept after its release, such as 24h (USM-1)")
 	f.StringVar(&boot, "final-boot", finalBoot(false), "boot order after a deployment: disk or network")
 	return c
 }

@@ -69,6 +69,7 @@ type Config struct {
 	Store     *store.Store
 	SiteCode  string // three characters A-Z 0-9
 	LogDir    string // run logs
+	StateDir  string // user state of devices; empty keeps none
 	Log       *slog.Logger
 	Now       func() time.Time
 	Random    io.Reader

@@ -82,6 +82,8 @@ type Settings struct {
 	MediaGuard          Duration `json:"mediaGuard"`             // MED-25
 	StaleAfter          Duration `json:"staleAfter"`             // a run not heard of
 	PollInterval        Duration `json:"pollInterval"`           // installed agents
+	StateMaxBytes       int64    `json:"stateMaxBytes"`          // of one user state (USM-1)
+	StateRetention      Duration `json:"stateRetention"`         // of user state after its release (USM-1)
 	NetworkFirst        bool     `json:"networkFirst,omitempty"` // final boot order, for labs
 	// PXEPassword tells whether one is set (PXE-23). It is changed by
 	// PUT /settings/pxe-password and not with the others.

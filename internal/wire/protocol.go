@@ -23,7 +23,13 @@ const (
 	PathContent    = "/api/v1/agent/content/{package}"     // GET -> ContentLocations
 	PathFacts      = "/api/v1/agent/facts"                 // PUT FactSheet: the machine at the start of a run
 	PathSoftware   = "/api/v1/agent/software"              // POST SoftwareQuery -> SoftwareAnswer
-	PathPreflight  = "/api/v1/agent/messages"              // POST Message: something to tell before a run exists
+	PathState      = "/api/v1/agent/runs/{run}/state"      // POST StateRequest -> StateStore (USM-2)
+	// PUT StatePiece (idempotent by number, from 0) and GET -> StatePiece; POST
+	// StateComplete; POST: the state is restored and its retention begins.
+	PathStatePiece    = "/api/v1/agent/runs/{run}/state/{state}/pieces/{number}"
+	PathStateComplete = "/api/v1/agent/runs/{run}/state/{state}/complete"
+	PathStateRelease  = "/api/v1/agent/runs/{run}/state/{state}/release"
+	PathPreflight     = "/api/v1/agent/messages" // POST Message: something to tell before a run exists
 )
 
 // Environment is where an agent runs.

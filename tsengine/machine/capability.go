@@ -22,6 +22,8 @@ type Capabilities struct {
 	Preparation OSPreparation // of the running system for the capture of an image
 	Programs    Programs      // of the system, by argument list
 	Software    Software      // that the site offers
+	StateStore  StateStore    // of the site
+	UserState   UserState     // of this machine
 	Drivers     Drivers       // devices of the machine, and drivers for them
 	Imaging     ImageCapture  // of an installed system, in the boot environment
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"github.com/bootyard/bootyard/internal/agent/userstate"
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/process"
@@ -15,6 +16,7 @@ func Capabilities(environment wire.Environment, version string) machine.Capabili
 		Readiness: &Readiness{Linux: local, ClientVersion: dotted(version), Free: FreeOn},
 	}
 	if environment == wire.FullOS {
+		c.UserState = userstate.Linux{Programs: process.Runner{}}
 		c.Capture = Capture{Linux: local}
 		c.Preparation = Preparation{Linux: local, Programs: process.Runner{}}
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"github.com/bootyard/bootyard/internal/agent/userstate"
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/process"
@@ -11,6 +12,7 @@ func Capabilities(environment wire.Environment, version string) machine.Capabili
 	c := machine.Capabilities{
 		Folders:   Folders{},
 		Programs:  process.Runner{},
+		UserState: userstate.Windows{},
 		Readiness: readiness{environment: environment, version: dotted(version)},
 	}
 	if environment == wire.FullOS {
