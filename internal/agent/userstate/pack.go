@@ -68,7 +68,7 @@ func Unpack(ctx context.Context, r io.Reader, dir string) error {
 		return err
 	}
 	defer root.Close()
-	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(maxWindow))
+	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return err
 	}

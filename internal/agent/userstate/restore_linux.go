@@ -44,7 +44,7 @@ type folder struct {
 // Restore implements machine.UserState. Files that are there are replaced; an owner is found by the name of the account,
 // whatever its number is here, and a home is where the account has it here.
 func (l Linux) Restore(ctx context.Context, r io.Reader, o machine.RestoreOptions, progress machine.Progress) ([]string, error) {
-	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(maxWindow))
+	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, err
 	}
