@@ -111,7 +111,8 @@ func sequences(t *testing.T, a agent) {
 		when(expression("File", "Path", `%windir%\Sysnative\kernel32.dll`, "VersionOperator", "greater", "Version", "5.0"), command("file", say+`file&gt;&gt;C:\out.txt`, ""))+
 		command("late", "ping.exe -n 60 127.0.0.1", `timeout="1" continueOnError="true"`)+
 		command("restart", "cmd.exe /c exit 3010", "")+
-		command("after", say+`%Said%, %_SMSTSLastActionRetCode%&gt;&gt;C:\out.txt`, ""))
+		command("TS-95", say+`Script=heard&gt;&gt;%BOOTYARD_TSENV%`, "")+
+		command("after", say+`%Said%, %Script%, %_SMSTSLastActionRetCode%&gt;&gt;C:\out.txt`, ""))
 	args := []string{"run", file, "--dir", `C:\run`, "--set", "Site=North", "--set", "OSDJoinPassword=a-Secret-1"}
 	code, out := a.run(t, 0, args...)
 	require.Equal(t, 3, code, "it wants a restart: %s", out)
@@ -120,7 +121,7 @@ func sequences(t *testing.T, a agent) {
 	require.NotContains(t, a.read(t, `run\state\state.json`), "a-Secret-1")
 	code, out = a.run(t, 0, args...)
 	require.Zero(t, code, out)
-	require.Equal(t, "wmi\r\nfile\r\nfrom Windows North, 3010\r\n", a.read(t, "out.txt"))
+	require.Equal(t, "wmi\r\nfile\r\nfrom Windows North, heard, 0\r\n", a.read(t, "out.txt"))
 	code, out = a.run(t, 0, args...)
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "has ended")
