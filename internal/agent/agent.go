@@ -76,7 +76,10 @@ type Agent struct {
 	policy  wire.Policy
 	fresh   bool
 	running string // name of the sequence that runs
-	next    time.Time
+	// busy is the deployment that something is done for now, and what: the state that its line shows meanwhile.
+	busy, busyState string
+	later           map[string]time.Time // deployments whose content is missing: when it is asked for again
+	next            time.Time
 }
 
 // New takes up the state in c.Dir. Nothing is sent yet.
@@ -97,7 +100,7 @@ func New(c Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{config: c, verifier: verifier, zone: time.UTC}
+	a := &Agent{config: c, verifier: verifier, zone: time.UTC, later: map[string]time.Time{}}
 	if a.memory, err = readMemory(c.Dir); err != nil {
 		return nil, err
 	}

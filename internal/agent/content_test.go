@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -81,4 +82,51 @@ func TestContentThatIsMissingAtTheDeadline(t *testing.T) {
 	i.addPackage("BYD00004", "other", "x")
 	require.NoError(t, i.at(t, start.Add(3*time.Hour)))
 	require.Empty(t, i.commands.all(), "one failure per due time")
+}
+
+// SCH-17: "as soon as possible" is due when it arrives; its content may take an hour more.
+func TestSCH17AsSoonAsPossibleWaitsAnHour(t *testing.T) {
+	for name, option := range map[string]wire.Option{"all before": wire.AllBefore, "as needed": wire.AsNeeded} {
+		for _, comes := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, " comes ", comes), func(t *testing.T) {
+				i := newInstalled(t)
+				i.run.SequenceXML = sequenceOf(packageCommand("use it", "BYD00003", "sh run.sh"))
+				i.run.Packages = []string{"BYD00003"}
+				c := candidate()
+				c.Option, c.Packages = option, i.run.Packages
+				c.Assignments = []wire.Assignment{{Kind: wire.ASAP}}
+				i.offer(c)
+				var finish wire.Finish
+				inner := i.policy
+				i.policy = func(r wire.PolicyRequest) wire.Policy {
+					if i.finish != nil {
+						finish = *i.finish
+					}
+					return inner(r)
+				}
+				for _, at := range []time.Duration{0, time.Minute, 5 * time.Minute, 59 * time.Minute} {
+					require.NoError(t, i.at(t, start.Add(at)))
+					require.Empty(t, i.claims, "nothing begins")
+					require.Len(t, i.messages, 1, "told once")
+					require.Contains(t, i.messages[0].Text, "SCH-17")
+					require.Equal(t, c.Deployment, i.messages[0].Deployment)
+					require.False(t, i.agent.Next().After(start.Add(at+5*time.Minute)), "asked for again soon")
+				}
+				if comes {
+					i.addPackage("BYD00003", "run.sh", "echo hello")
+				}
+				require.NoError(t, i.at(t, start.Add(time.Hour)))
+				require.Len(t, i.claims, 1)
+				if comes {
+					require.Equal(t, []string{"sh run.sh"}, i.commands.all())
+					return
+				}
+				require.Empty(t, i.commands.all())
+				require.False(t, finish.Succeeded)
+				require.Contains(t, finish.Message, "no step was run")
+				require.NoError(t, i.at(t, start.Add(2*time.Hour)))
+				require.Len(t, i.claims, 1, "one failure per due time")
+			})
+		}
+	}
 }

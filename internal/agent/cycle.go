@@ -29,8 +29,6 @@ const (
 	retryLast  = time.Minute
 	// watchPause is the longest pause: users and windows are looked at that often.
 	watchPause = time.Minute
-	// contentPause is how soon content that is missing ahead of its deadline is asked for again.
-	contentPause = 5 * time.Minute
 )
 
 // RunOnce does one round: it goes on with a run that was interrupted, sends what is queued, asks for policy, downloads what
@@ -86,9 +84,7 @@ func (a *Agent) round(ctx context.Context) (ran bool, err error) {
 	plan := a.plan(ctx, policy, now)
 	for _, c := range plan.download {
 		if err := a.download(ctx, c); err != nil {
-			a.config.Logger.Warn("content is not there yet", "deployment", c.Deployment, "err", err)
-			a.tellOnce(ctx, "content:"+c.Deployment, "warning",
-				fmt.Sprintf("%s (%s): content is not there yet and is asked for until the deadline (SCH-17): %v", c.SequenceName, c.Deployment, err))
+			a.contentAwaited(ctx, c, "the deadline", err)
 			plan.wakeAt(now, now.Add(contentPause))
 		}
 	}
@@ -131,13 +127,15 @@ func (a *Agent) plan(ctx context.Context, policy wire.Policy, now time.Time) pla
 			if !p.user {
 				p.run, p.user = &c, true
 			}
+		case v.Due && now.Before(a.putOffTo(c.Deployment)): // others first
+			p.wakeAt(now, a.putOffTo(c.Deployment))
 		case v.Due && !p.user && (p.run == nil || v.DueSince.Before(p.since) || v.DueSince.Equal(p.since) && c.Deployment < p.run.Deployment):
 			p.run, p.since = &c, v.DueSince
 		case v.State == evaluate.StateWillNotRerun:
 			a.skip(ctx, c, v, now)
 		}
 		if v.Alert {
-			a.tellOnce(ctx, "window:"+c.Deployment+v.DueSince.String(), "warning", fmt.Sprintf("%s (%s): %s", c.SequenceName, c.Deployment, reasons(v)))
+			a.tellOnce(ctx, "window:"+c.Deployment+v.DueSince.String(), wire.Message{Severity: "warning", Deployment: c.Deployment}, fmt.Sprintf("%s (%s): %s", c.SequenceName, c.Deployment, reasons(v)))
 		}
 	}
 	return p
@@ -160,10 +158,12 @@ func (a *Agent) skip(ctx context.Context, c wire.Candidate, v evaluate.Verdict, 
 	if err != nil {
 		a.config.Logger.Warn("skip not kept", "deployment", c.Deployment, "err", err)
 	}
-	a.tellOnce(ctx, "skip:"+c.Deployment+v.DueSince.String(), "info", fmt.Sprintf("%s (%s): will not rerun (RRN-9): %s", c.SequenceName, c.Deployment, reasons(v)))
+	about := wire.Message{Severity: "info", Deployment: c.Deployment, Delivery: wire.DeliveryWillNotRerun}
+	a.tellOnce(ctx, "skip:"+c.Deployment+v.DueSince.String(), about, fmt.Sprintf("%s (%s): will not rerun (RRN-9): %s", c.SequenceName, c.Deployment, reasons(v)))
 }
 
-func (a *Agent) tellOnce(ctx context.Context, key, severity, text string) {
+// tellOnce sends a message with a text, once for each key.
+func (a *Agent) tellOnce(ctx context.Context, key string, message wire.Message, text string) {
 	a.mu.Lock()
 	tell := a.memory.once(key)
 	a.mu.Unlock()
@@ -171,7 +171,7 @@ func (a *Agent) tellOnce(ctx context.Context, key, severity, text string) {
 		return
 	}
 	a.config.Logger.Info(text)
-	message := wire.Message{Time: a.config.Clock.Now().UTC(), Severity: severity, Text: cut(text)}
+	message.Time, message.Text = a.config.Clock.Now().UTC(), cut(text)
 	if err := a.session.Do(ctx, http.MethodPost, wire.PathPreflight, message, nil); err != nil {
 		a.config.Logger.Warn("message not delivered", "err", err)
 	}
@@ -191,37 +191,6 @@ func (a *Agent) setNext(at time.Time) {
 	a.next = at
 }
 
-// download brings all packages of a deployment (SCH-16, DOP-12).
-func (a *Agent) download(ctx context.Context, c wire.Candidate) error {
-	store := a.kit.contentStore(func(string) func() { return func() {} }, nil)
-	for _, id := range c.Packages {
-		if _, err := store.Fetch(ctx, id, func(int64, int64, string) {}); err != nil {
-			return fmt.Errorf("package %s: %w", id, err)
-		}
-	}
-	return nil
-}
-
-// begin claims a deployment and runs it. With AllBefore no step runs before everything is here (DOP-12); when the appliance
-// answers and content is missing all the same, the run fails, because its time has come (SCH-17).
-func (a *Agent) begin(ctx context.Context, c wire.Candidate, user bool) (ran bool, err error) {
-	var missing error
-	if c.Option == wire.AllBefore {
-		if missing = a.download(ctx, c); missing != nil && !contentMissing(missing) {
-			return false, fmt.Errorf("%s does not start: %w", c.Deployment, missing)
-		}
-	}
-	job, err := a.take(ctx, c, user)
-	if err != nil {
-		return false, err
-	}
-	if missing != nil {
-		defer job.close()
-		return true, a.ended(ctx, job, failedResult(fmt.Errorf("no step was run: %w", missing)))
-	}
-	return true, a.execute(ctx, job)
-}
-
 // take claims a deployment and keeps the run.
 func (a *Agent) take(ctx context.Context, c wire.Candidate, user bool) (*job, error) {
 	name := filepath.Join(a.config.Dir, "claim")
@@ -237,6 +206,7 @@ func (a *Agent) take(ctx context.Context, c wire.Candidate, user bool) (*job, er
 	a.mu.Lock()
 	a.memory.Asked = slices.DeleteFunc(a.memory.Asked, func(id string) bool { return id == c.Deployment })
 	err = a.saveMemory()
+	delete(a.later, c.Deployment)
 	windows := a.policy.Windows
 	a.mu.Unlock()
 	if err != nil {

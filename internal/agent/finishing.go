@@ -70,6 +70,14 @@ func (a *Agent) execute(ctx context.Context, j *job) error {
 	defer j.close()
 	a.setRunning(j.run.SequenceName)
 	defer a.setRunning("")
+	defer a.doing(j.run.Deployment, stateRunning)()
+	j.phases.watch = func(p wire.Phase) {
+		state := stateRunning
+		if p == wire.PhaseDownload {
+			state = stateDownloading
+		}
+		a.doing(j.run.Deployment, state)
+	}
 	say := a.config.Console.Say
 	fromBoot := j.from != nil && j.from.Environment == tsengine.WinPE
 	switch {
@@ -224,6 +232,24 @@ func (a *Agent) setRunning(name string) {
 	a.running = name
 }
 
+// States of a line of List while something is done for it (UX-2); package evaluate has the others.
+const (
+	stateDownloading = "Downloading"
+	stateRunning     = string(evaluate.StateRunning)
+)
+
+// doing notes what is done for a deployment, until the function that it returns is called.
+func (a *Agent) doing(deployment, state string) (done func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.busy, a.busyState = deployment, state
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.busy, a.busyState = "", ""
+	}
+}
+
 // List is what a user sees, by the last policy.
 func (a *Agent) List() ([]Item, Status) {
 	a.mu.Lock()
@@ -246,6 +272,9 @@ func (a *Agent) List() ([]Item, Status) {
 			continue
 		}
 		item := Item{Deployment: c.Deployment, Name: c.SequenceName, Purpose: c.Purpose, State: string(v.State), MayStart: v.UserMayStart}
+		if c.Deployment == a.busy {
+			item.State = a.busyState
+		}
 		if len(v.NextDue) > 0 {
 			item.Due = v.NextDue[0]
 		}

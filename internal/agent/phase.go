@@ -8,6 +8,8 @@ import (
 
 // phases is the phase of a run that the appliance was told last; a phase lasts until the next one begins.
 type phases struct {
+	watch func(wire.Phase) // nil: nobody; set before the run begins
+
 	mu  sync.Mutex
 	now wire.Phase
 }
@@ -23,6 +25,9 @@ func (p *phases) enter(next wire.Phase) (before wire.Phase, news bool) {
 // phase tells the appliance that a phase begins.
 func (j *job) phase(p wire.Phase) (before wire.Phase) {
 	before, news := j.phases.enter(p)
+	if news && j.phases.watch != nil {
+		j.phases.watch(p)
+	}
 	if news {
 		j.outbox.Post(wire.Event{Time: j.clock.Now().UTC(), Kind: wire.EventPhase, Severity: "info", Pointer: -1, Phase: p})
 	}

@@ -21,7 +21,7 @@ func newSettingsCommand(env *environment) *cobra.Command {
 			return printSettings(env, s)
 		},
 	}
-	return group("settings", "The site's settings", show, newSettingsSetCommand(env), newPXEPasswordCommand(env))
+	return group("settings", "The site's settings", show, newSettingsSetCommand(env), newPXEPasswordCommand(env), newIgnoredIDsCommand(env))
 }
 
 func printSettings(env *environment, s wire.Settings) error {

@@ -61,8 +61,9 @@ type bench struct {
 
 // journal is what happened, in order: "blob NAME" and "command LINE".
 type journal struct {
-	mu    sync.Mutex
-	lines []string
+	mu     sync.Mutex
+	lines  []string
+	onBlob func(line string) // called while a blob is asked for; set while no agent works
 }
 
 func (j *journal) add(line string) {
@@ -295,6 +296,9 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := f.names[strings.TrimPrefix(r.URL.Path, "/")]
 	f.mu.Unlock()
 	f.journal.add("blob " + name)
+	if f.journal.onBlob != nil {
+		f.journal.onBlob(name)
+	}
 	f.Handler().ServeHTTP(w, r)
 }
 

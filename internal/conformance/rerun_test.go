@@ -63,7 +63,12 @@ func never(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, told, "the skip is reported once")
-	partly(t, "state 4 in the status of the deployment")
+	status := call[wire.DeploymentStatus](b, "GET", "/deployments/"+d.ID+"/status", nil)
+	require.Len(t, status.Members, 1)
+	require.Equal(t, 4, status.Members[0].State, "RRN-9")
+	require.Contains(t, status.Members[0].Text, "will not rerun")
+	require.Equal(t, "Success", status.Members[0].Category, "STA-5: that of the earlier result")
+	require.Equal(t, 1, status.Success)
 }
 
 func neverEvenThen(t *testing.T) {

@@ -73,22 +73,45 @@ func statusIsFollowed(t *testing.T) {
 	b := newBench(t)
 	c := b.client("pc-1", "UTC")
 	due := b.Clock.Now().Add(time.Hour)
-	d := b.create(wire.DeploymentSpec{TaskSequence: b.tasks("Follow me", command("one", "echo one")).ID, Collection: b.collection("PCs", c.device).ID,
+	p := b.pkg("Files", "echo 1")
+	d := b.create(wire.DeploymentSpec{TaskSequence: b.tasks("Follow me", withPackage("one", p.ID, "sh one", false)).ID, Collection: b.collection("PCs", c.device).ID,
 		Purpose: wire.Required, Assignments: onceAt(due)})
+	var states []string
+	look := func(string) {
+		item, _ := c.listed(d.ID)
+		states = append(states, item.State)
+	}
 	c.round()
 	item, ok := c.listed(d.ID)
 	require.True(t, ok)
 	require.Equal(t, "Waiting", item.State)
 	require.True(t, item.Due.Equal(due))
 	var during agent.Status
-	c.commands.on = func(string) { _, during = c.List() }
+	c.commands.on = func(line string) {
+		look(line)
+		_, during = c.List()
+	}
+	b.journal.onBlob = look
 	c.at(due)
+	require.Equal(t, []string{"Downloading", "Running"}, states)
 	require.Equal(t, "Follow me", during.Running)
 	_, after := c.List()
 	require.Empty(t, after.Running)
 	require.Equal(t, "Follow me", after.LastName)
 	require.Contains(t, after.LastText, "succeeded")
-	partly(t, "downloading is shown as running")
+	item, ok = c.listed(d.ID)
+	require.True(t, ok)
+	require.Equal(t, "Done", item.State)
+
+	// Content that is to be there ahead is downloaded while the deadline lies ahead.
+	due, states = due.Add(24*time.Hour), nil
+	ahead := b.create(wire.DeploymentSpec{TaskSequence: b.tasks("Ahead", withPackage("two", b.pkg("More", "echo 2").ID, "sh two", false)).ID,
+		Collection: b.collection("Others", c.device).ID, Purpose: wire.Required, Assignments: onceAt(due), DeploymentOption: wire.AllBefore})
+	d = ahead
+	c.round()
+	require.Equal(t, []string{"Downloading"}, states)
+	item, _ = c.listed(d.ID)
+	require.Equal(t, "Waiting", item.State)
 }
 
 func earlyInstall(t *testing.T) {

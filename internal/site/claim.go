@@ -64,6 +64,7 @@ func (s *Service) begin(tx *store.Tx, who Session, r wire.ClaimRequest) (store.R
 	if err := childVersions(tx, c.Sequence, run.Children, 0); err != nil {
 		return run, err
 	}
+	run.BootImage, run.References = c.Sequence.BootImage, allReferences(tx, c.Sequence)
 	if err := tx.PutRun(run); err != nil {
 		return run, err
 	}
@@ -156,7 +157,7 @@ func (s *Service) runForAgent(tx *store.Tx, who Session, run store.Run) (wire.Ru
 			return out, err
 		}
 	}
-	if seq, err := tx.Sequence(run.Sequence); err == nil {
+	if seq, err := sequenceOf(tx, run); err == nil {
 		out.BootImage, out.Packages = seq.BootImage, packagesOf(tx, seq)
 	}
 	if dep, err := tx.Deployment(run.Deployment); err == nil {

@@ -233,3 +233,31 @@ func TestClosedWindowHoldsARequiredDeploymentBack(t *testing.T) {
 	s.Clock.Advance(time.Hour)
 	require.Equal(t, "MWN-18", m.firmware().Considered[0].Rule)
 }
+
+// A sequence that is replaced in the middle of a run takes none of its content away (DOP-22).
+func TestReplacedSequenceKeepsARunsContent(t *testing.T) {
+	s := sitetest.New(t)
+	pkg, err := s.ImportPackage(s.Ctx, wire.Package{Name: "Tools"}, "/src")
+	require.NoError(t, err)
+	in := wire.SequenceImport{XML: `<sequence name="S" refs="` + pkg.ID + `">`, Name: "S", BootImage: s.Image.ID}
+	q, err := s.ImportSequence(s.Ctx, in)
+	require.NoError(t, err)
+	s.Deploy(wire.DeploymentSpec{TaskSequence: q.ID, Collection: s.Collection("lab", s.Device("lab-01", 1)).ID, Purpose: wire.Required, MakeAvailableTo: wire.MediaAndPXE})
+	m := machine{s, t, 1}
+	who := m.session()
+	run := m.run(who, m.firmware().Deployment, "k")
+	in.ID, in.XML, in.Replace = q.ID, `<sequence name="S">`, true
+	_, err = s.ImportSequence(s.Ctx, in)
+	require.NoError(t, err)
+
+	_, err = s.ContentLocations(s.Ctx, who, pkg.ID)
+	require.NoError(t, err)
+	_, err = s.DeletePackage(s.Ctx, pkg.ID)
+	require.Equal(t, "DOP-22", problem(t, err).Rule)
+	again, err := s.Run(s.Ctx, who, run.ID)
+	require.NoError(t, err)
+	require.Equal(t, []string{pkg.ID}, again.Packages)
+	require.NoError(t, s.Finish(s.Ctx, who, run.ID, wire.Finish{Succeeded: true}))
+	_, err = s.ContentLocations(s.Ctx, who, pkg.ID)
+	require.Equal(t, 404, problem(t, err).Status)
+}

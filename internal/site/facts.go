@@ -144,7 +144,7 @@ func (f *Facts) loadHistory(tx *store.Tx) error {
 	run, err := tx.ActiveRun(f.Served.ID)
 	if err == nil {
 		f.ActiveRun = &run
-		if seq, err := tx.Sequence(run.Sequence); err == nil {
+		if seq, err := sequenceOf(tx, run); err == nil {
 			f.ActiveBootImage = seq.BootImage
 		}
 	} else if !errors.Is(err, store.ErrNotFound) {

@@ -36,7 +36,17 @@ func (s *Service) IgnoreID(ctx context.Context, i store.Ignored) error {
 
 // UnignoreID takes an identifier off the list.
 func (s *Service) UnignoreID(ctx context.Context, kind, value string) error {
+	normal := NormalMAC(value)
+	if kind == "uuid" {
+		normal = NormalUUID(value)
+	}
 	return s.Store.Update(ctx, func(tx *store.Tx) error {
+		if _, found, err := tx.IgnoredNote(kind, normal); err != nil {
+			return err
+		} else if !found {
+			return missing("value", "the list has no such entry", "see `bootyard settings ignored-ids list`")
+		}
+		value = normal
 		if err := tx.DeleteIgnored(kind, value); err != nil {
 			return err
 		}

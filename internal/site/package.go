@@ -125,15 +125,8 @@ func (s *Service) forgetPackage(ctx context.Context, tx *store.Tx, id string) er
 	if err != nil {
 		return err
 	}
-	needs := map[string]bool{} // by sequence: many machines run the same one
 	for _, run := range runs {
-		need, known := needs[run.Sequence]
-		if !known {
-			seq, err := tx.Sequence(run.Sequence)
-			need = err == nil && needsPackage(tx, seq, id, 0)
-			needs[run.Sequence] = need
-		}
-		if need {
+		if seq, err := sequenceOf(tx, run); err == nil && needsPackage(tx, seq, id, 0) {
 			return refusal(409, "DOP-22", "package", fmt.Sprintf("run %s on %s needs package %s", run.ID, run.DeviceName, id),
 				"wait for its end, or cancel it with `bootyard cancel "+run.DeviceName+"`")
 		}
@@ -178,7 +171,7 @@ func (s *Service) ContentLocations(ctx context.Context, who Session, id string) 
 func (s *Service) mayHave(tx *store.Tx, who Session, id string) (bool, error) {
 	needs := func(seq wire.Sequence) bool { return needsPackage(tx, seq, id, 0) }
 	if run, err := tx.ActiveRun(who.Device); err == nil {
-		if seq, err := tx.Sequence(run.Sequence); err == nil {
+		if seq, err := sequenceOf(tx, run); err == nil {
 			if needs(seq) {
 				return true, nil
 			}
@@ -197,6 +190,36 @@ func (s *Service) mayHave(tx *store.Tx, who Session, id string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// sequenceOf is the sequence of a run as it was when the run began: replacing or
+// deleting it meanwhile takes nothing away from the run.
+func sequenceOf(tx *store.Tx, run store.Run) (wire.Sequence, error) {
+	if run.References == nil { // a run of an older version
+		return tx.Sequence(run.Sequence)
+	}
+	return wire.Sequence{ID: run.Sequence, Name: run.SequenceName, Version: run.SequenceVersion, BootImage: run.BootImage, References: run.References}, nil
+}
+
+// allReferences are those of a sequence and its children, without the children
+// themselves. It is never nil.
+func allReferences(tx *store.Tx, seq wire.Sequence) []wire.Reference {
+	out, seen := []wire.Reference{}, map[string]bool{seq.ID: true}
+	var walk func(wire.Sequence)
+	walk = func(seq wire.Sequence) {
+		for _, r := range seq.References {
+			if r.Kind != "sequence" {
+				out = append(out, r)
+				continue
+			}
+			if child, err := tx.Sequence(r.ID); err == nil && !seen[r.ID] {
+				seen[r.ID] = true
+				walk(child)
+			}
+		}
+	}
+	walk(seq)
+	return out
 }
 
 func needsPackage(tx *store.Tx, seq wire.Sequence, id string, depth int) bool {

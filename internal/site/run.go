@@ -225,7 +225,19 @@ func (s *Service) Preflight(ctx context.Context, who Session, m wire.Message) er
 		if severity != "warning" && severity != "error" {
 			severity = "info"
 		}
-		_, err := tx.AddMessage(wire.StatusMessage{Time: s.Now().UTC(), Kind: "status", Severity: severity, Device: who.Device, Text: printable(m.Text, 4096)})
+		out := wire.StatusMessage{Time: s.Now().UTC(), Kind: "status", Severity: severity, Device: who.Device, Text: printable(m.Text, 4096)}
+		if d, err := tx.Deployment(m.Deployment); err == nil {
+			out.Deployment = d.ID
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if out.Deployment != "" && m.Delivery == wire.DeliveryWillNotRerun {
+			out.Rule = "RRN-9"
+			if err := tx.PutSkip(store.Skip{Deployment: out.Deployment, Device: who.Device, At: s.Now().UTC(), Reason: out.Text}); err != nil {
+				return err
+			}
+		}
+		_, err := tx.AddMessage(out)
 		return err
 	})
 	if err == nil && len(m.Log) > 0 {

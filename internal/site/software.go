@@ -18,7 +18,7 @@ func (s *Service) Software(ctx context.Context, who Session, q wire.SoftwareQuer
 		if err != nil {
 			return orMissing(err, "run", "this machine has no active run", "start its deployment again")
 		}
-		seq, err := tx.Sequence(run.Sequence)
+		seq, err := sequenceOf(tx, run)
 		if err != nil {
 			return orMissing(err, "taskSequence", "the task sequence of this run is gone", "import it again")
 		}

@@ -213,6 +213,10 @@ func (s *Service) deploymentStatus(tx *store.Tx, d wire.Deployment) (wire.Deploy
 	if err != nil {
 		return out, err
 	}
+	skips, err := tx.Skips(d.ID)
+	if err != nil {
+		return out, err
+	}
 	latest := map[string]store.Run{}
 	for _, r := range runs {
 		if _, ok := latest[r.Device]; !ok {
@@ -228,10 +232,11 @@ func (s *Service) deploymentStatus(tx *store.Tx, d wire.Deployment) (wire.Deploy
 			m = s.memberStatus(m, r, set)
 			delete(latest, dev.ID)
 		}
-		out.Members = append(out.Members, m)
+		out.Members = append(out.Members, skipped(m, skips))
 	}
 	for _, r := range latest { // STA-3: also those that left the collection
-		out.Members = append(out.Members, s.memberStatus(wire.MemberStatus{Device: r.Device, Name: r.DeviceName}, r, set))
+		m := s.memberStatus(wire.MemberStatus{Device: r.Device, Name: r.DeviceName}, r, set)
+		out.Members = append(out.Members, skipped(m, skips))
 	}
 	slices.SortFunc(out.Members, func(a, b wire.MemberStatus) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Device, b.Device))
@@ -269,6 +274,16 @@ func (s *Service) memberStatus(m wire.MemberStatus, r store.Run, set wire.Settin
 		if i.State == wire.RunStale {
 			m.Text = i.Remedy
 		}
+	}
+	return m
+}
+
+// skipped shows that the device's last word was a skip (RRN-9). The category stays
+// that of the earlier result (STA-5); the sequence may have run by another
+// deployment, then there is none.
+func skipped(m wire.MemberStatus, skips map[string]store.Skip) wire.MemberStatus {
+	if skip, ok := skips[m.Device]; ok && (m.Run == nil || skip.At.After(m.Run.Started)) {
+		m.State, m.Text = wire.DeliveryWillNotRerun, skip.Reason
 	}
 	return m
 }

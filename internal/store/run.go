@@ -16,6 +16,11 @@ type Run struct {
 	Environment     wire.Environment `json:"environment"`
 	// Children maps child sequences to the version that the run took (TSV-4).
 	Children map[string]int `json:"children,omitempty"`
+	// References are what the sequence and its children needed when the run began,
+	// and BootImage what they started from: a later version of the sequence is not
+	// this run's. Nil in runs that older versions began.
+	References []wire.Reference `json:"references"`
+	BootImage  string           `json:"bootImage,omitempty"`
 	// Unlocked says that the PXE password was given for it (PXE-23).
 	Unlocked bool `json:"unlocked,omitempty"`
 }

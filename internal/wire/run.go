@@ -137,4 +137,12 @@ type Message struct {
 	Severity string    `json:"severity"`
 	Text     string    `json:"text"`
 	Log      []byte    `json:"log,omitempty"` // tail of the log, at most 1 MiB
+	// Deployment is what the message is about, and Delivery its state of STA-2
+	// where that is news: DeliveryWillNotRerun is the only one that is no run's.
+	Deployment string `json:"deployment,omitempty"`
+	Delivery   int    `json:"delivery,omitempty"`
 }
+
+// DeliveryWillNotRerun is the delivery state of a due time that the rerun
+// behaviour keeps from being carried out (RRN-9, STA-2).
+const DeliveryWillNotRerun = 4
