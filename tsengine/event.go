@@ -56,6 +56,11 @@ type Event struct {
 	Total   int64 `json:"total,omitempty"`
 
 	Restart *Restart `json:"restart,omitempty"`
+
+	// What the variables of the run say about the screen at this moment: nothing is to be shown (TSDisableProgressUI, TS-170),
+	// and the progress in the form of TSProgressInfoLevel, empty without one (TS-171).
+	Hidden   bool   `json:"-"`
+	Progress string `json:"-"`
 }
 
 // Reporter gets the events of a run, in order. Report must not block: queue what takes time. It is called from the

@@ -132,6 +132,10 @@ func (e *Engine) reportNode(ev Event, i int) {
 	ev.Pointer, ev.NodeKind = i, in.node.Kind.String()
 	ev.Name, ev.Type, ev.Group = in.node.Name, in.node.Type, e.program.group(i)
 	ev.Step, ev.Steps = in.number, e.program.steps
+	ev.Hidden = e.variables.True("TSDisableProgressUI")
+	if level, err := strconv.Atoi(strings.TrimSpace(e.variables.Value("TSProgressInfoLevel"))); err == nil {
+		ev.Progress = ProgressText(ev, level)
+	}
 	e.report(ev)
 }
 

@@ -198,3 +198,15 @@ func TestTS21ScriptsOfMDT(t *testing.T) {
 type harmless struct{ step.Step }
 
 func (harmless) Run(context.Context, *step.Context) step.Outcome { return step.Outcome{} }
+
+// The two variables of the screen count from the moment they are set.
+func TestTS170AndTS171VariablesOfTheScreen(t *testing.T) {
+	r := execute(t, parse(t, command("a", "x", "")+setVariable("TSDisableProgressUI", "True")+command("b", "x", "")+setVariable("TSDisableProgressUI", "false")+setVariable("TSProgressInfoLevel", "2")+command("c", "x", "")), nil)
+	shown := []string{}
+	for _, e := range r.recorder.events {
+		if e.Kind == tsengine.StepStarted && e.Type == sequence.TypePrefix+"RunCommandLineAction" {
+			shown = append(shown, fmt.Sprintf("%s %t %s", e.Name, e.Hidden, e.Progress))
+		}
+	}
+	require.Equal(t, []string{"a false ", "b true ", "c false 6 of 6 (100% complete)"}, shown)
+}

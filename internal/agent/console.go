@@ -70,7 +70,7 @@ func (c *Console) Show(e tsengine.Event) {
 	c.mu.Lock()
 	quiet := c.quiet
 	c.mu.Unlock()
-	if quiet {
+	if quiet || e.Hidden {
 		return
 	}
 	switch e.Kind {
@@ -79,7 +79,11 @@ func (c *Console) Show(e tsengine.Event) {
 	case tsengine.GroupStarted:
 		c.Say("group: %s", e.Name)
 	case tsengine.StepStarted:
-		c.Say("step %d of %d: %s", e.Step, e.Steps, e.Name)
+		progress := fmt.Sprintf("%d of %d", e.Step, e.Steps)
+		if e.Progress != "" {
+			progress = e.Progress
+		}
+		c.Say("step %s: %s", progress, e.Name)
 	case tsengine.StepFailed:
 		c.Say("step %d of %d failed: %s, code 0x%08X: %s", e.Step, e.Steps, e.Name, e.ExitCode, e.Reason)
 	case tsengine.FailureIgnored:

@@ -168,17 +168,21 @@ func normalised(s string) string {
 }
 
 func TestTS8ObjectXML(t *testing.T) {
-	s, err := sequence.Parse([]byte(`<?xml version="1.0"?><DECLARATIONS><INSTANCE CLASSNAME="SMS_TaskSequencePackage">
+	objectXML := `<?xml version="1.0"?><DECLARATIONS><INSTANCE CLASSNAME="SMS_TaskSequencePackage">
 <PROPERTY NAME="PackageID" TYPE="string"><QUALIFIER NAME="key"><VALUE>true</VALUE></QUALIFIER><VALUE>LAB00034</VALUE></PROPERTY>
 <PROPERTY NAME="Name" TYPE="string"><VALUE>Base</VALUE></PROPERTY><PROPERTY NAME="BootImageID" TYPE="string"><VALUE>LAB00005</VALUE></PROPERTY>
 <PROPERTY NAME="Duration" TYPE="uint32"><VALUE>90</VALUE></PROPERTY>
 <PROPERTY NAME="Sequence" TYPE="string"><QUALIFIER NAME="SizeLimit"><VALUE>trap</VALUE></QUALIFIER><VALUE><![CDATA[` + small + `]]></VALUE></PROPERTY>
-</INSTANCE></DECLARATIONS>`))
+</INSTANCE></DECLARATIONS>`
+	s, err := sequence.Parse([]byte(objectXML))
 	require.NoError(t, err)
 	require.Equal(t, "LAB00034", s.PackageID)
 	require.Equal(t, "Base", s.Name)
 	require.Equal(t, "LAB00005", s.BootImageID)
 	require.Equal(t, 90*time.Minute, s.MaxRunTime)
+	forever, err := sequence.Parse([]byte(strings.Replace(objectXML, "<VALUE>90<", "<VALUE>0<", 1)))
+	require.NoError(t, err)
+	require.Equal(t, 12*time.Hour, forever.MaxRunTime, "no limit")
 	require.Len(t, s.All(), 2)
 	require.True(t, s.DeploysOS())
 	require.True(t, strings.HasPrefix(string(s.Export()), "<sequence"))
