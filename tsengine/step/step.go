@@ -86,6 +86,9 @@ func Failure(code uint32, err error) Outcome { return Outcome{Code: code, Err: e
 
 // Find returns the implementation for a node; one that is not known fails when it runs.
 func Find(n *sequence.Node) Step {
+	if s := mdtStep(n); s != nil {
+		return s
+	}
 	switch n.ShortType() {
 	case "RunCommandLineAction":
 		return RunCommandLine{}
