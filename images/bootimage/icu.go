@@ -24,7 +24,7 @@ func (s *stager) leaveOutICU() error {
 		if err != nil {
 			return fmt.Errorf("leave out the data of ICU: %w", err)
 		}
-		s.out.file(p, string(stub), 0o644)
+		s.out[p] = entry{path: p, mode: 0o644, data: string(stub)} // add keeps what is there
 	}
 	return nil
 }

@@ -46,3 +46,18 @@ func TestWimlibWithoutICUData(t *testing.T) {
 	require.NoError(t, err, string(out))
 	require.FileExists(t, filepath.Join(work, "plain", "Ordner ü", "datei"))
 }
+
+func TestICUDataIsReplaced(t *testing.T) {
+	found, err := filepath.Glob("/usr/lib/x86_64-linux-gnu/libicudata.so.*.*")
+	if err != nil || len(found) == 0 {
+		t.Skip("needs ICU")
+	}
+	const name = "usr/lib/x86_64-linux-gnu/libicudata.so.72.1"
+	s := &stager{out: tree{}}
+	s.out.add(entry{path: name, mode: 0o644, source: found[0]})
+	s.out.link("usr/lib/x86_64-linux-gnu/libicudata.so.72", "libicudata.so.72.1")
+	require.NoError(t, s.leaveOutICU())
+	require.Empty(t, s.out[name].source)
+	require.NotEmpty(t, s.out[name].data)
+	require.Equal(t, "libicudata.so.72.1", s.out["usr/lib/x86_64-linux-gnu/libicudata.so.72"].data)
+}

@@ -51,11 +51,6 @@ type ImageCapture interface {
 	// CaptureImage writes an image of the system to a file, which it replaces, and says what it did. The file's name ends
 	// in .wim or .tar.zst. A failed capture leaves no file of that name.
 	CaptureImage(ctx context.Context, request CaptureRequest, progress Progress) (Captured, error)
-	// Send gives a captured file to the appliance as an image of that name, verified by its hash, and returns the id of
-	// its package. An image of the name gets a new version.
-	Send(ctx context.Context, file, name string, progress Progress) (packageID string, err error)
-	// Scratch is a folder with room for an image that is to be sent; remove takes it away.
-	Scratch(ctx context.Context) (dir string, remove func(), err error)
 }
 
 // CaptureRequest says what to capture.

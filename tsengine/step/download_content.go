@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
 	"github.com/bootyard/bootyard/tsengine/variable"
 )
@@ -26,16 +27,20 @@ func (DownloadContent) Run(ctx context.Context, c *Context) Outcome {
 	if len(ids) == 0 {
 		return Failure(CodeInvalid, errors.New("OSDDownloadDownloadPackages lists no package"))
 	}
-	if where := c.Input("OSDDownloadDestinationLocationType"); where != "" && !strings.EqualFold(where, "TSCache") {
-		return Failure(CodeUnsupported, fmt.Errorf("destination %q is not supported by this version; TSCache is", where))
+	root, err := downloadRoot(c)
+	if err != nil {
+		return Failure(CodeInvalid, err)
 	}
 	goOn, err := c.InputBool("OSDDownloadContinueDownloadOnError", false)
 	if err != nil {
 		return Failure(CodeInvalid, err)
 	}
-	base := c.Input("OSDDownloadDestinationVariable")
+	base, rooted := c.Input("OSDDownloadDestinationVariable"), false
 	for i, id := range ids {
 		dir, err := c.Package(ctx, id)
+		if err == nil && root != "" {
+			dir, err = moveTo(c, dir, root, id)
+		}
 		if err != nil {
 			if !goOn {
 				return Failure(CodeContent, err)
@@ -52,11 +57,70 @@ func (DownloadContent) Run(ctx context.Context, c *Context) Outcome {
 		if err := c.Variables.Assign(variable.Assignment{Name: fmt.Sprintf("%s%02d", base, i+1), Value: dir}); err != nil {
 			return Failure(CodeInvalid, err)
 		}
-		if i == 0 {
+		if !rooted {
+			rooted = true
 			if err := c.Variables.Assign(variable.Assignment{Name: base, Value: filepath.Dir(dir)}); err != nil {
 				return Failure(CodeInvalid, err)
 			}
 		}
 	}
 	return Outcome{}
+}
+
+// downloadRoot is the folder that packages are moved to; empty for the cache of the run.
+func downloadRoot(c *Context) (string, error) {
+	kind := strings.TrimSpace(c.Input("OSDDownloadDestinationLocationType"))
+	switch strings.ToLower(kind) {
+	case "", "tscache":
+		return "", nil
+	case "ccmcache":
+		if c.Environment == machine.WinPE {
+			return "", errors.New("the client cache is not there in the boot environment; use TSCache or Custom (TS-132)")
+		}
+		if cache := c.Variables.Value("_SMSTSClientCache"); cache != "" {
+			return cache, nil
+		}
+		return "", errors.New("this computer has no client cache (_SMSTSClientCache is not set); use TSCache or Custom")
+	case "custom":
+	default:
+		return "", fmt.Errorf("OSDDownloadDestinationLocationType is %q; TSCache, CCMCache or Custom is expected", kind)
+	}
+	text := strings.TrimSpace(c.Input("OSDDownloadDestinationPath"))
+	if dir := c.Volumes.NetworkPath(text); dir != "" {
+		return dir, nil
+	}
+	if !filepath.IsAbs(text) {
+		return "", fmt.Errorf("OSDDownloadDestinationPath is %q; the path of a folder on this machine or on a connected network folder is expected", text)
+	}
+	return filepath.Clean(text), nil
+}
+
+// moveTo moves a package from the cache to <root>/<PackageID>; what an earlier try left there gives way (TS-132).
+func moveTo(c *Context, dir, root, id string) (string, error) {
+	place := filepath.Join(root, id)
+	if place == dir {
+		return dir, nil
+	}
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return "", fmt.Errorf("move package %s: %w", id, err)
+	}
+	fresh := place + ".new"
+	err := os.RemoveAll(fresh)
+	if err == nil {
+		if err = os.Rename(dir, fresh); err != nil { // another volume, or content that cannot be moved
+			err = os.CopyFS(fresh, os.DirFS(dir))
+		}
+	}
+	if err == nil {
+		err = os.RemoveAll(place)
+	}
+	if err == nil {
+		err = os.Rename(fresh, place)
+	}
+	if err != nil {
+		return "", errors.Join(fmt.Errorf("move package %s to %s: %w", id, root, err), os.RemoveAll(fresh))
+	}
+	_ = os.RemoveAll(dir) // a copy that is left in the cache costs room and nothing else
+	c.Log(smstslog.Info, "Content of package "+id+" was moved to "+place)
+	return place, c.Variables.Set("_SMSTS"+id, place)
 }

@@ -104,6 +104,8 @@ func Find(n *sequence.Node) Step {
 		return PartitionDisk{}
 	case "ApplyOperatingSystemAction":
 		return ApplyOS{}
+	case "CaptureSystemImageAction":
+		return CaptureImage{}
 	case "ApplyDataImageAction":
 		return ApplyData{}
 	case "SetupWindowsAndSMSAction":

@@ -1,0 +1,118 @@
+package step_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bootyard/bootyard/tsengine/machine"
+	"github.com/bootyard/bootyard/tsengine/step"
+)
+
+func TestApplyDataImage(t *testing.T) {
+	volumes := []machine.Volume{{Letter: "C:", Disk: 0, Partition: 1, FileSystem: "EXT4", HasOS: true}, {Letter: "D:", Disk: 0, Partition: 2, FileSystem: "NTFS"}}
+	for name, c := range map[string]struct {
+		variables []string
+		keep      bool
+		fails     string
+	}{
+		"the next partition that is free": {},
+		"files stay":                      {[]string{"OSDWipeDestinationPartition", "false", "!DestinationLogicalDrive", "C:"}, true, ""},
+		"never over the system":           {[]string{"!DestinationLogicalDrive", "C:"}, false, "would delete it"},
+		"no such image":                   {[]string{"OSDDataImageIndex", "0"}, false, "OSDDataImageIndex"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := prepare(t, node("ApplyDataImageAction", append([]string{"!ImagePackageID", "BYD00001"}, c.variables...)...), "_SMSTSUserStatePath", `D:\State`)
+			b.context.Volumes.Volumes = append([]machine.Volume(nil), volumes...)
+			images := &images{}
+			b.context.Machine.Images, b.context.Machine.Content = images, images
+			out := b.run(t)
+			if c.fails != "" {
+				require.ErrorContains(t, out.Err, c.fails)
+				return
+			}
+			require.NoError(t, out.Err)
+			require.True(t, images.request.Data)
+			require.False(t, images.request.Bootable)
+			require.Equal(t, c.keep, images.request.Keep)
+			require.Equal(t, "C:", b.context.Volumes.System().Letter, "data makes no system")
+			if !c.keep {
+				require.Equal(t, 2, images.request.Target.Partition)
+				require.Equal(t, []string{"State"}, images.request.Preserve, "TS-117")
+				require.Nil(t, b.context.Volumes.NextFree())
+			}
+		})
+	}
+}
+
+type recorder struct{ request machine.CaptureRequest }
+
+func (r *recorder) CaptureImage(_ context.Context, q machine.CaptureRequest, _ machine.Progress) (machine.Captured, error) {
+	r.request = q
+	return machine.Captured{Bytes: 5, Images: 1}, nil
+}
+
+type shares struct{ request machine.FolderRequest }
+
+func (s *shares) Connect(_ context.Context, r machine.FolderRequest) (string, error) {
+	s.request = r
+	return "/drives/0", nil
+}
+
+func TestCaptureImageStep(t *testing.T) {
+	b := prepare(t, node("CaptureSystemImageAction", "OSDCaptureDestination", `\\srv\images\sub\ref.wim`, "OSDCaptureAccount", `DOM\me`, "OSDCaptureAccountPassword", "geheim",
+		"OSDImageCreator", "me", "OSDImageVersion", "1", "OSDImageDescription", "text"), "OSDTargetSystemRoot", "/")
+	r, s := &recorder{}, &shares{}
+	b.context.Machine.Imaging, b.context.Machine.Folders = r, s
+	require.NoError(t, b.run(t).Err)
+	require.Equal(t, machine.CaptureRequest{File: "/drives/0/sub/ref.wim", Name: "ref", Creator: "me", Description: "text", Version: "1"}, r.request)
+	require.Equal(t, machine.FolderRequest{Path: `\\srv\images`, Account: `DOM\me`, Password: "geheim"}, s.request)
+	for _, bad := range []string{"", "image.wim", `\\srv\images`, `\\srv\images\..\x.wim`, "/etc/passwd"} {
+		b := prepare(t, node("CaptureSystemImageAction", "OSDCaptureDestination", bad, "OSDCaptureAccount", "a", "OSDCaptureAccountPassword", "b"))
+		r := &recorder{}
+		b.context.Machine.Imaging, b.context.Machine.Folders = r, s
+		require.Error(t, b.run(t).Err, bad)
+		require.Empty(t, r.request.File)
+	}
+}
+
+type packages struct{ dir string }
+
+func (p packages) Fetch(_ context.Context, id string, _ machine.Progress) (string, error) {
+	if id == "BYD00002" {
+		return "", errors.New("not there")
+	}
+	dir := filepath.Join(p.dir, id)
+	return dir, errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "f"), []byte(id), 0o600))
+}
+
+func TestTS132DownloadPackageContent(t *testing.T) {
+	get := func(t *testing.T, environment machine.Environment, variables ...string) (bench, step.Outcome) {
+		b := prepare(t, node("DownloadPackageContentAction", append([]string{"OSDDownloadDownloadPackages", "BYD00001, BYD00002,BYD00003", "OSDDownloadDestinationVariable", "V"}, variables...)...))
+		b.context.Machine.Content, b.context.Environment = packages{t.TempDir()}, environment
+		return b, b.run(t)
+	}
+	root := filepath.Join(t.TempDir(), "custom")
+	custom := []string{"OSDDownloadDestinationLocationType", "Custom", "OSDDownloadDestinationPath", root, "OSDDownloadContinueDownloadOnError", "true"}
+	for range 2 { // again over what is there
+		b, out := get(t, machine.WinPE, custom...)
+		require.NoError(t, out.Err)
+		require.Equal(t, root, b.context.Variables.Value("V"))
+		require.Equal(t, filepath.Join(root, "BYD00001"), b.context.Variables.Value("V01"))
+		require.Empty(t, b.context.Variables.Value("V02"))
+		require.Equal(t, filepath.Join(root, "BYD00003"), b.context.Variables.Value("_SMSTSBYD00003"))
+		require.FileExists(t, filepath.Join(root, "BYD00003", "f"))
+	}
+	_, out := get(t, machine.WinPE)
+	require.Equal(t, step.CodeContent, out.Code)
+	_, out = get(t, machine.WinPE, "OSDDownloadDestinationLocationType", "CCMCache")
+	require.ErrorContains(t, out.Err, "boot environment")
+	_, out = get(t, machine.FullOS, "OSDDownloadDestinationLocationType", "CCMCache")
+	require.ErrorContains(t, out.Err, "no client cache")
+	_, out = get(t, machine.WinPE, "OSDDownloadDestinationLocationType", "Custom", "OSDDownloadDestinationPath", "relative")
+	require.ErrorContains(t, out.Err, "OSDDownloadDestinationPath")
+}
