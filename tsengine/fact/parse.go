@@ -32,10 +32,16 @@ func (s *Sheet) section(e entry) error {
 	case "environment":
 		return s.environment(e.value)
 	case "variables":
+		given := map[string]bool{}
 		return named(e.value, "variables", func(name string, v *tree) error {
 			if v.kind != scalar {
 				return wrong(v.line, "variable %s is %s, it must be one value", name, v.kind)
 			}
+			k := strings.ToLower(strings.TrimSpace(name))
+			if given[k] {
+				return wrong(v.line, "variable %s is given twice, and names have no case (TS-80); leave one out", name)
+			}
+			given[k] = true
 			s.Variables[name] = v.text
 			return nil
 		})

@@ -149,3 +149,21 @@ func FuzzParse(f *testing.F) {
 		_, _ = fact.Parse(data)
 	})
 }
+
+// A sheet saved by an editor of Windows begins with a mark; one in UTF-16 is refused with what to do; a variable that
+// is given in two spellings has no value that could be relied on (TS-80).
+func TestParseAsWindowsSaves(t *testing.T) {
+	s, err := fact.Parse([]byte("\uFEFFexitCodes: {a: 3010}\r\nvariables: {A: x}\r\n"))
+	require.NoError(t, err)
+	require.Equal(t, uint32(3010), s.ExitCodes["a"])
+	for text, want := range map[string]string{
+		"\xff\xfee\x00n\x00":                 "UTF-8",
+		"\xfe\xff\x00e\x00n":                 "UTF-8",
+		"e\x00n\x00":                         "UTF-8",
+		"variables:\n  Site: a\n  SITE: b\n": "line 3: variable SITE is given twice",
+		"variables: [{name: a, value: 1}, {name: A, value: 2}]": "given twice",
+	} {
+		_, err := fact.Parse([]byte(text))
+		require.ErrorContains(t, err, want, "%q", text)
+	}
+}

@@ -1,6 +1,7 @@
 package fact
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -75,7 +76,10 @@ func readTree(data []byte) (t *tree, err error) {
 			t, err = nil, wrong(0, "this YAML cannot be read: %v", r)
 		}
 	}()
-	tokens := lexer.Tokenize(string(data))
+	if bytes.HasPrefix(data, []byte{0xFF, 0xFE}) || bytes.HasPrefix(data, []byte{0xFE, 0xFF}) || bytes.IndexByte(data, 0) >= 0 {
+		return nil, wrong(0, "this is UTF-16 or no text at all; save the file as UTF-8")
+	}
+	tokens := lexer.Tokenize(string(bytes.TrimPrefix(data, []byte("\uFEFF")))) // Windows' editors begin a file with a mark
 	if err := checkTokens(tokens); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ const (
 	MaxDepth    = 512       // nested elements
 	MaxElements = 400_000   // elements and attributes together
 	MaxAttr     = 256 << 10 // bytes of one attribute value or name; the longest real one has 255 characters
+	MaxAttrs    = 1000      // attributes of one element, each of which is compared with those before it; real ones have ten
 )
 
 // Error is a refusal of an input, with the place in the decoded text. Line and Column count from 1; they are 0 when the
@@ -207,6 +208,9 @@ func (p *treeParser) open(t xml.StartElement, start int) error {
 	}
 	if p.count += 1 + len(t.Attr); p.count > MaxElements {
 		return p.fail(start, fmt.Sprintf("more than %d elements and attributes", MaxElements))
+	}
+	if len(t.Attr) > MaxAttrs {
+		return p.fail(start, fmt.Sprintf("<%s> has more than %d attributes", rawName(t.Name), MaxAttrs))
 	}
 	if len(p.stack) >= MaxDepth {
 		return p.fail(start, fmt.Sprintf("elements are nested deeper than %d", MaxDepth))

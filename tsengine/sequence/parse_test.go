@@ -68,6 +68,7 @@ func TestHostileInput(t *testing.T) {
 		"doctype inside":   {"<sequence>\n  <!DOCTYPE x></sequence>", 2, 3, "DTD"},
 		"entity":           {"<sequence version=\"3.10\">\n\n <group name=\"&bomb;\"/></sequence>", 3, 0, "predefined entities"},
 		"instruction":      {"<sequence>\n<?xml version='1.0'?></sequence>", 2, 1, "declaration"},
+		"many attributes":  {"<sequence>\n<x" + strings.Repeat(" a=\"\"", sequence.MaxAttrs+1) + "/></sequence>", 2, 1, "more than 1000 attributes"},
 		"long attribute":   {"<sequence>\n<x a=\"" + strings.Repeat("a", sequence.MaxAttr+1) + "\"/></sequence>", 2, 1, "longer than"},
 		"entity bomb":      {"<!DOCTYPE x [\n<!ENTITY a \"aa\"><!ENTITY b \"&a;&a;\">]>\n<sequence name=\"&b;\"/>", 1, 1, "DTD"},
 		"depth":            {`<sequence version="3.10">` + deep, 1, 0, "deeper than"},

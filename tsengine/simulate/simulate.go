@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -90,8 +91,8 @@ func newWorld(o Options) (*world, error) {
 	w := &world{sequence: o.Sequence, codes: o.Machine.ExitCodes, used: map[string]bool{}, note: map[int]string{}, again: map[int]int{}}
 	w.variables = variable.New()
 	given := make([]variable.Assignment, 0, len(o.Machine.Variables)+len(o.Set))
-	for name, value := range o.Machine.Variables {
-		given = append(given, variable.Assignment{Name: name, Value: value})
+	for _, name := range slices.Sorted(maps.Keys(o.Machine.Variables)) { // of two spellings the same one each time
+		given = append(given, variable.Assignment{Name: name, Value: o.Machine.Variables[name]})
 	}
 	for _, a := range append(given, o.Set...) {
 		set := w.variables.Set

@@ -3,8 +3,10 @@ package simulate_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -294,4 +296,17 @@ func TestEndlessRetry(t *testing.T) {
 	require.Equal(t, simulate.Failure, trace.Outcome, "%+v", trace.Nodes)
 	require.Equal(t, "F n", results(trace))
 	require.Contains(t, *trace.Error, "TS-112")
+}
+
+// The time of a simulation does not grow with the square of the variables: 10,000 of them took minutes.
+func TestManyVariables(t *testing.T) {
+	var body strings.Builder
+	for i := range 10_000 {
+		body.WriteString(set(fmt.Sprintf("V%d", i), strconv.Itoa(i)))
+	}
+	began := time.Now()
+	trace := walk(t, simulate.Options{Sequence: parse(t, body.String())})
+	require.Less(t, time.Since(began), 30*time.Second, "the race detector and a busy machine are allowed for")
+	require.Equal(t, "9999", trace.Variables["V9999"])
+	require.Contains(t, trace.Nodes[5].Reason, "sets V5 to '5'")
 }

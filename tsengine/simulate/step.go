@@ -10,6 +10,7 @@ import (
 	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/step"
+	"github.com/bootyard/bootyard/tsengine/variable"
 )
 
 // simulated is a step without effects outside the engine. What the type demands of its environment stays.
@@ -63,7 +64,9 @@ func (s simulated) elsewhere(c *step.Context) string {
 // effect is what a successful step does that later nodes can see, with words for it.
 func (s simulated) effect(ctx context.Context, c *step.Context) (step.Outcome, string) {
 	switch c.Node.ShortType() {
-	case "SetVariableAction", "SetDynamicVariablesAction":
+	case "SetVariableAction":
+		return s.setVariable(ctx, c)
+	case "SetDynamicVariablesAction":
 		before := values(c)
 		out := s.real.Run(ctx, c)
 		return out, changes(before, values(c))
@@ -94,6 +97,19 @@ func (s simulated) effect(ctx context.Context, c *step.Context) (step.Outcome, s
 		return step.Outcome{}, "this version cannot run its type and takes it to succeed"
 	}
 	return step.Outcome{}, ""
+}
+
+// setVariable looks at the one variable the step names: comparing all of them would make a simulation's time grow with
+// the square of their number. Only an old export, whose step names it in the action, is compared as a whole.
+func (s simulated) setVariable(ctx context.Context, c *step.Context) (step.Outcome, string) {
+	look := values
+	if input, ok := c.Node.Input("VariableName"); ok {
+		name := strings.TrimSpace(c.Variables.Expand(input))
+		look = func(c *step.Context) map[string]string { return one(c, name) }
+	}
+	before := look(c)
+	out := s.real.Run(ctx, c)
+	return out, changes(before, look(c))
 }
 
 // reboot is the real step, except that MDT's "whatever is next" is the disk once a system was applied.
@@ -164,6 +180,18 @@ func values(c *step.Context) map[string]string {
 		out[v.Name] = v.Value
 	}
 	return out
+}
+
+// one is what values has of one variable.
+func one(c *step.Context, name string) map[string]string {
+	value, ok := c.Variables.LookupGlobal(name)
+	switch {
+	case !ok:
+		return nil
+	case c.Variables.Secret(name):
+		value = variable.Mask
+	}
+	return map[string]string{name: value}
 }
 
 // maxChanges bounds how many variables one reason names.
