@@ -85,7 +85,7 @@ func (a *API) registerCatalog() {
 		q, _, err := s.Sequence(ctx, in.Sequence)
 		return q, err
 	})
-	huma.Register(a.admin, operation("GET", "/sequences/{sequence}/export", "Export a task sequence as XML", wire.ScopeRead), func(ctx context.Context, in *sequencePath) (*huma.StreamResponse, error) {
+	huma.Register(a.admin, operation("GET", "/sequences/{sequence}/export", "Export a task sequence as XML", wire.ScopeWrite), func(ctx context.Context, in *sequencePath) (*huma.StreamResponse, error) {
 		_, xml, err := s.Sequence(ctx, in.Sequence)
 		if err != nil {
 			return nil, a.fail(ctx, err)

@@ -61,6 +61,7 @@ func TestScopes(t *testing.T) {
 	}{
 		{read.Token, "GET", "/api/v1/devices", nil, 200},
 		{read.Token, "POST", "/api/v1/devices", device, 403},
+		{read.Token, "GET", "/api/v1/sequences/any/export", nil, 403}, // its steps may hold passwords (TS-175)
 		{write.Token, "POST", "/api/v1/devices", device, 200},
 		{write.Token, "GET", "/api/v1/tokens", nil, 403},
 		{write.Token, "PUT", "/api/v1/settings", wire.Settings{}, 403},
