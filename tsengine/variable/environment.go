@@ -105,7 +105,7 @@ func (e *Environment) put(a Assignment, sticky bool) error {
 		return fmt.Errorf("%s: %w", next.name, ErrTooLarge)
 	}
 	if next.secret = a.Secret || IsSecretName(next.name) || sticky && had && old.secret; next.secret {
-		e.secrets.add(a.Value)
+		e.learn(a.Value)
 	}
 	// A value that carries a secret is kept like one. What is masked in texts is the secret in it, not the whole, which
 	// may hold ordinary words.
@@ -126,7 +126,7 @@ func (e *Environment) EnterStep(defaults []Assignment) {
 		}
 		n := entry{name: strings.Trim(d.Name, " "), value: d.Value}
 		if n.secret = d.Secret || IsSecretName(d.Name); n.secret {
-			e.secrets.add(d.Value)
+			e.learn(d.Value)
 		}
 		e.local[key(d.Name)] = n
 	}

@@ -151,3 +151,35 @@ func FuzzExpand(f *testing.F) {
 		require.Equal(t, strings.Contains(e.ExpandMasked(text), "quite secret"), false)
 	})
 }
+
+// A value that was set before it was known to be a secret is none to show and none to store in clear (TS-93, TS-115).
+func TestTS93LearntLater(t *testing.T) {
+	for name, learn := range map[string]func(*variable.Environment){
+		"a password": func(e *variable.Environment) { require.NoError(t, e.Set("OSDJoinPassword", "hunter2pw")) },
+		"a default": func(e *variable.Environment) {
+			e.EnterStep([]variable.Assignment{{Name: "P", Value: "hunter2pw", Secret: true}})
+		},
+		"expanded": func(e *variable.Environment) { e.AddSecret("hunter2pw") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := variable.New()
+			require.NoError(t, e.Set("Earlier", "hunter2pw"))
+			require.NoError(t, e.Set("Around", "net use /user:x hunter2pw"))
+			require.NoError(t, e.Set("Other", "hunter"))
+			learn(e)
+			shown := map[string]string{}
+			for _, a := range e.List() {
+				shown[a.Name] = a.Value
+			}
+			require.Equal(t, variable.Mask, shown["Earlier"])
+			require.Equal(t, variable.Mask, shown["Around"])
+			require.Equal(t, "hunter", shown["Other"])
+			require.Equal(t, "hunter2pw", e.Value("Earlier"))
+			entries, err := e.Snapshot(func([]byte) ([]byte, error) { return []byte("sealed"), nil })
+			require.NoError(t, err)
+			stored, err := json.Marshal(entries)
+			require.NoError(t, err)
+			require.NotContains(t, string(stored), "hunter2pw")
+		})
+	}
+}

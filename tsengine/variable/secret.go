@@ -23,14 +23,15 @@ type secretSet struct {
 
 func newSecretSet() *secretSet { return &secretSet{values: map[string]struct{}{}} }
 
-func (s *secretSet) add(value string) {
+// add reports whether the secret was not known yet.
+func (s *secretSet) add(value string) bool {
 	before := len(s.values)
 	s.values[value] = struct{}{}
 	for _, line := range strings.FieldsFunc(value, func(r rune) bool { return r == '\n' || r == '\r' }) {
 		s.values[line] = struct{}{} // a program may print a part of a secret of several lines
 	}
 	if len(s.values) == before {
-		return
+		return false
 	}
 	s.list = s.list[:0]
 	short := []string{}
@@ -56,6 +57,7 @@ func (s *secretSet) add(value string) {
 	if len(pairs) > 0 {
 		s.replacer = strings.NewReplacer(pairs...)
 	}
+	return true
 }
 
 func (s *secretSet) within(text string) bool {
@@ -91,5 +93,19 @@ func (e *Environment) AddSecret(value string) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.secrets.add(value)
+	e.learn(value)
+}
+
+// learn adds a secret. A variable that was set earlier and carries it is kept like one from now on: it would else be
+// shown, and stand in checkpoints in clear, depending on the order in which the two were set. The caller holds the lock.
+func (e *Environment) learn(value string) {
+	if !e.secrets.add(value) {
+		return
+	}
+	for k, n := range e.global {
+		if !n.secret && e.secrets.within(n.value) {
+			n.secret = true
+			e.global[k] = n
+		}
+	}
 }

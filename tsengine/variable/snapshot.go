@@ -65,7 +65,7 @@ func (e *Environment) Restore(entries []Entry, open func([]byte) ([]byte, error)
 	defer e.mu.Unlock()
 	e.global, e.local, e.bytes = global, nil, size
 	for _, s := range secrets {
-		e.secrets.add(s)
+		e.learn(s)
 	}
 	return nil
 }
