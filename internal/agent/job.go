@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -241,6 +242,10 @@ func parseSequences(run wire.Run) (*sequence.Sequence, map[string]*sequence.Sequ
 		if children[id], err = sequence.Parse([]byte(text)); err != nil {
 			return nil, nil, fmt.Errorf("read task sequence %s: %w", id, err)
 		}
+		if children[id].PackageID == "" {
+			children[id].PackageID = id
+		}
+		children[id].Disabled = children[id].Disabled || slices.Contains(run.DisabledChildren, id)
 	}
 	return s, children, nil
 }

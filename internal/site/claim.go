@@ -61,7 +61,7 @@ func (s *Service) begin(tx *store.Tx, who Session, r wire.ClaimRequest) (store.R
 	run.RunInfo = wire.RunInfo{ID: s.newID(), Device: d.ID, DeviceName: d.Name, Deployment: c.Deployment.ID, Sequence: c.Sequence.ID,
 		SequenceName: c.Sequence.Name, State: wire.RunRunning, Firmware: d.Firmware, LaunchMode: cmp.Or(r.LaunchMode, who.LaunchMode),
 		UserStarted: r.UserStarted, Awaits: r.Environment, Boot: who.Boot, Media: who.Media, Started: now, LastContact: now}
-	if err := childVersions(tx, c.Sequence, run.Children, 0); err != nil {
+	if err := childVersions(tx, c.Sequence, &run, 0); err != nil {
 		return run, err
 	}
 	run.BootImage, run.References = c.Sequence.BootImage, allReferences(tx, c.Sequence)
@@ -124,17 +124,21 @@ func (s *Service) ledger(tx *store.Tx, f Facts, c CandidateFacts, run store.Run)
 	return nil
 }
 
-func childVersions(tx *store.Tx, seq wire.Sequence, versions map[string]int, depth int) error {
+// childVersions notes which children the run takes, and theirs (TSV-4).
+func childVersions(tx *store.Tx, seq wire.Sequence, run *store.Run, depth int) error {
 	for _, r := range seq.References {
-		if r.Kind != "sequence" || versions[r.ID] != 0 || depth > maxChildren {
+		if r.Kind != "sequence" || run.Children[r.ID] != 0 || depth > maxChildren {
 			continue
 		}
 		child, err := tx.Sequence(r.ID)
 		if err != nil {
 			return err
 		}
-		versions[r.ID] = child.Version
-		if err := childVersions(tx, child, versions, depth+1); err != nil {
+		run.Children[r.ID] = child.Version
+		if !child.Enabled {
+			run.DisabledChildren = append(run.DisabledChildren, r.ID)
+		}
+		if err := childVersions(tx, child, run, depth+1); err != nil {
 			return err
 		}
 	}
@@ -144,7 +148,7 @@ func childVersions(tx *store.Tx, seq wire.Sequence, versions map[string]int, dep
 // runForAgent builds what the agent gets of a run.
 func (s *Service) runForAgent(tx *store.Tx, who Session, run store.Run) (wire.Run, error) {
 	out := wire.Run{ID: run.ID, Deployment: run.Deployment, SequenceID: run.Sequence, SequenceName: run.SequenceName,
-		Option: wire.AsNeeded, ShowProgress: true, LaunchMode: run.LaunchMode, Awaits: run.Awaits, Started: run.Started}
+		Option: wire.AsNeeded, ShowProgress: true, LaunchMode: run.LaunchMode, Awaits: run.Awaits, Started: run.Started, DisabledChildren: run.DisabledChildren}
 	var err error
 	if out.SequenceXML, err = tx.SequenceXML(run.Sequence, run.SequenceVersion); err != nil {
 		return out, err

@@ -48,3 +48,25 @@ func TestTS120Children(t *testing.T) {
 	put("LAB00003", `children="LAB00003"`)
 	require.Contains(t, invalid("LAB00003"), `TS-120 step "Run LAB00003": task sequence LAB00003 runs itself`)
 }
+
+// TestTS46DisabledChild: what a run is told of a child that is disabled when the
+// run begins; enabling it later does not change that run.
+func TestTS46DisabledChild(t *testing.T) {
+	s := sitetest.New(t)
+	d := s.Device("lab-01", 1)
+	child, err := s.ImportSequence(s.Ctx, wire.SequenceImport{XML: `<sequence name="child"/>`})
+	require.NoError(t, err)
+	_, err = s.SetSequenceEnabled(s.Ctx, child.ID, false)
+	require.NoError(t, err)
+	parent, err := s.ImportSequence(s.Ctx, wire.SequenceImport{XML: `<sequence name="parent" children="` + child.ID + `"/>`, BootImage: s.Image.ID})
+	require.NoError(t, err)
+	dep := s.Deploy(wire.DeploymentSpec{TaskSequence: parent.ID, Collection: s.Collection("lab", d).ID, Purpose: wire.Required, MakeAvailableTo: wire.MediaAndPXE})
+	m := machine{s, t, 1}
+	who := m.session()
+	run := m.run(who, dep.ID, "k")
+	require.Contains(t, run.Children, child.ID)
+	require.Equal(t, []string{child.ID}, run.DisabledChildren)
+	_, err = s.SetSequenceEnabled(s.Ctx, child.ID, true)
+	require.NoError(t, err)
+	require.Equal(t, []string{child.ID}, m.run(who, dep.ID, "k").DisabledChildren)
+}

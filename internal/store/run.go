@@ -21,6 +21,8 @@ type Run struct {
 	// this run's. Nil in runs that older versions began.
 	References []wire.Reference `json:"references"`
 	BootImage  string           `json:"bootImage,omitempty"`
+	// DisabledChildren are those of them that were disabled then (TS-46).
+	DisabledChildren []string `json:"disabledChildren,omitempty"`
 	// Unlocked says that the PXE password was given for it (PXE-23).
 	Unlocked bool `json:"unlocked,omitempty"`
 }

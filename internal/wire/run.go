@@ -21,9 +21,12 @@ type Run struct {
 	SequenceName string            `json:"sequenceName"`
 	SequenceXML  string            `json:"sequenceXml"`
 	Children     map[string]string `json:"children,omitempty"` // package id -> XML
-	BootImage    string            `json:"bootImage,omitempty"`
-	Option       Option            `json:"deploymentOption"`
-	ShowProgress bool              `json:"showProgress"`
+	// DisabledChildren are children that are disabled at the site: the run fails
+	// at them (TS-46).
+	DisabledChildren []string `json:"disabledChildren,omitempty"`
+	BootImage        string   `json:"bootImage,omitempty"`
+	Option           Option   `json:"deploymentOption"`
+	ShowProgress     bool     `json:"showProgress"`
 	// Debug starts the sequence in the debugger (DBG-1).
 	Debug bool `json:"debug,omitempty"`
 	// Variables are media, collection and device variables already merged
