@@ -30,25 +30,20 @@ func corpus(t testing.TB) map[string][]byte {
 	return out
 }
 
-// Every real sequence simulates in both environments, each node with a result, in less than 100 ms.
+// Every real sequence simulates in both environments, each node with a result. How fast: BenchmarkCorpus.
 func TestCorpus(t *testing.T) {
-	slowest := time.Duration(0)
 	for name, data := range corpus(t) {
 		t.Run(name, func(t *testing.T) {
 			for _, environment := range []tsengine.Environment{tsengine.WinPE, tsengine.FullOS} {
 				for _, phase := range []string{"", "PREINSTALL", "STATERESTORE"} {
-					began := time.Now()
 					s, err := sequence.Parse(data)
 					require.NoError(t, err)
 					trace := walk(t, simulate.Options{Sequence: s, Machine: simulate.Machine{Environment: environment, Variables: map[string]string{"PHASE": phase}}})
-					slowest = max(slowest, time.Since(began))
 					require.Len(t, trace.Nodes, len(s.All()), "no child is at hand, so the pointers are those of the document")
 				}
 			}
 		})
 	}
-	t.Logf("slowest: %v", slowest)
-	require.Less(t, slowest, time.Second, "the race detector and a busy machine are allowed for; BenchmarkCorpus measures")
 }
 
 // BenchmarkCorpus is one simulation of each real file; the slowest counts.
