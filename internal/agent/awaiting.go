@@ -2,9 +2,11 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/bootyard/bootyard/content/client"
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
@@ -41,7 +43,8 @@ func (a *Agent) located(ctx context.Context, c wire.Candidate) error {
 
 // begin claims a deployment and runs it. With AllBefore no step runs before everything is here (DOP-12). Content of a
 // required one that is missing when its time has come is asked for until contentPatience after it arrived, and then the run
-// fails (SCH-17); one that a user started fails at once (TS-12). An appliance that does not answer is waited for.
+// fails (SCH-17); one that a user started fails at once (TS-12), and so does one whose bytes are wrong: waiting does not
+// mend them, and somebody has to know (DOP-14). An appliance that does not answer is waited for.
 func (a *Agent) begin(ctx context.Context, c wire.Candidate, user bool) (ran bool, err error) {
 	var missing error
 	switch {
@@ -53,7 +56,7 @@ func (a *Agent) begin(ctx context.Context, c wire.Candidate, user bool) (ran boo
 	if missing != nil && !contentMissing(missing) {
 		return false, fmt.Errorf("%s does not start: %w", c.Deployment, missing)
 	}
-	if missing != nil && !user && a.putOff(ctx, c, missing) {
+	if missing != nil && !user && !errors.Is(missing, client.ErrHashMismatch) && a.putOff(ctx, c, missing) {
 		return true, nil // others may be due
 	}
 	job, err := a.take(ctx, c, user)

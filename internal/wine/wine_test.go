@@ -28,7 +28,7 @@ func packages(t *testing.T, b *wine.Bed) {
 	require.NoError(t, err)
 	for name, skip := range map[string]string{
 		// Skipped are tests whose sequences run programs of Linux.
-		"tsengine":            "^TestWindowsPrograms$|^TestWindowsProgramFailures$|^TestTS103Inputs$|SecretsAppearNowhere$|^Example$",
+		"tsengine":            "^TestWindowsPrograms$|^TestWindowsProgramFailures$|^TestTS103Inputs$|^TestUserStateOn|SecretsAppearNowhere$|^Example$",
 		"tsengine/step":       "^TestRunCommandLine$",
 		"tsengine/process":    "",
 		"tsengine/smstslog":   "",

@@ -10,7 +10,7 @@ func Checks() []Check {
 		{"child-boot-image", "TS-120", Error, "A child sequence that has a boot image, which cannot be chosen as a child.", "remove the boot image from the child", childBootImage},
 		{"child-disabled", "TS-46", Error, "A child sequence that is disabled: the whole deployment fails, continue on error does not help.", "enable it, or disable the step", childDisabled},
 		{"unknown-type", "TS-4", Warning, "A step of a type that is in no documentation, such as a third party's extension; it fails when it is reached.", "disable it, or replace it by a Run Command Line step", unknownType},
-		{"unsupported-step", "TS-4", Warning, "A step of a known type that this version cannot run; it fails when it is reached.", "disable it, or replace it by a Run Command Line step", unsupported},
+		{"unsupported-step", "TS-4", Warning, "A step of a known type that this version cannot run, or only by MDT's own script on Windows; elsewhere it fails when it is reached.", "disable it, or replace it by a Run Command Line step", unsupported},
 		{"environment-of-type", "TS-21", Error, "A step whose runIn is the environment in which its type cannot run.", "set runIn to the environment of the step, or remove the step", environmentOfType},
 		{"environment-of-branch", "TS-21", Error, "A step that can only be reached in the environment in which it cannot run, by the conditions on _SMSTSInWinPE around it.", "move it to the other branch, or correct the condition", environmentOfBranch},
 		{"run-as-in-winpe", "TS-11", Warning, "A command or script that is to run as another account in WinPE, where the step fails.", "run it as the system account, or in the full OS", runAs},

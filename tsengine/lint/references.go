@@ -142,7 +142,12 @@ func unsupported(l *linter) {
 	first, count := map[string]*sequence.Node{}, map[string]int{}
 	var order []string
 	for _, n := range l.steps("") {
-		if _, no := step.Find(n).(step.Unsupported); !no || n.Kind != sequence.Step || !isKnownType(n.ShortType()) {
+		if n.Kind != sequence.Step || !isKnownType(n.ShortType()) {
+			continue
+		}
+		switch step.Find(n).(type) {
+		case step.Unsupported, step.ToolkitScript:
+		default:
 			continue
 		}
 		t := n.ShortType()
@@ -155,6 +160,6 @@ func unsupported(l *linter) {
 		if count[t] > 1 {
 			more = fmt.Sprintf("; %d steps have it", count[t])
 		}
-		l.add(first[t], "type %s cannot be run by this version%s", t, more)
+		l.add(first[t], "type %s cannot be run by this version, except where its own script is at hand on Windows%s", t, more)
 	}
 }
