@@ -102,14 +102,14 @@ func TestTS103Inputs(t *testing.T) {
 	got := &seen{}
 	body := typed("RunPowerShellScriptAction", "script", "", item("OSDRunPowerShellScriptPackageID", "BYD00004"), item("OSDRunPowerShellScriptScriptName", `sub\it's.ps1`), item("OSDRunPowerShellScriptParameters", "-Name '%Who%' -Q &quot;a b&quot;"),
 		item("OSDRunPowerShellScriptExecutionPolicy", "Undefined"), item("OSDRunPowerShellScriptOutputVariableName", "Said"), item("_SMSTSRunPowerShellAsUser", "true"), item("SMSTSRunPowerShellUserName", "admin"),
-		item("SMSTSRunPowerShellUserPassword", "pw-of-admin"), item("SMSTSRunPowerShellWorkingDirectory", "/work/here")) + command("show", "echo %Said%", "")
+		item("SMSTSRunPowerShellUserPassword", "pw-of-admin"), item("SMSTSRunPowerShellWorkingDirectory", "/srv/here")) + command("show", "echo %Said%", "")
 	r := execute(t, parse(t, setVariable("Who", "A B")+body), func(c *tsengine.Config) { c.Machine.Commands, c.Machine.Content = got, content{&bench{}} })
 	require.Equal(t, tsengine.Succeeded, r.result.Outcome, r.result.Error)
 	first := got.commands[0]
 	require.Equal(t, `pwsh -NoLogo -NonInteractive -NoProfile -ExecutionPolicy Undefined -Command "& '/cache/BYD00004/sub/it''s.ps1' -Name 'A B' -Q \"a b\"; exit $LASTEXITCODE"`, first.Line)
 	require.Equal(t, "admin", first.User)
 	require.Equal(t, "pw-of-admin", first.Password)
-	require.Equal(t, "/work/here", first.Dir)
+	require.Equal(t, "/srv/here", first.Dir)
 	require.Len(t, first.Own, 1, "the variable file is handed over, the package is not")
 	require.Equal(t, "echo said", got.commands[1].Line)
 }
