@@ -9,17 +9,14 @@ import (
 
 	"github.com/bootyard/bootyard/tsengine"
 	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/sequence/sequencetest"
 	"github.com/bootyard/bootyard/tsengine/variable"
 )
 
 // Every real sequence runs to an orderly end on a machine without hardware, in both environments; that most of them
 // fail there, on Windows programs and steps, is expected.
 func TestCorpusRuns(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "shared", "corpus", "*.xml"))
-	require.NoError(t, err)
-	if len(files) == 0 {
-		t.Skip("no corpus of real task sequences at ../shared/corpus beside the repository")
-	}
+	files := sequencetest.Corpus(t)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			data, err := os.ReadFile(file)

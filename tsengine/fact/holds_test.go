@@ -2,7 +2,6 @@ package fact_test
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/bootyard/bootyard/tsengine/condition"
 	"github.com/bootyard/bootyard/tsengine/fact"
 	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/sequence/sequencetest"
 	"github.com/bootyard/bootyard/tsengine/variable"
 	"github.com/bootyard/bootyard/tsengine/wql"
 )
@@ -308,11 +308,7 @@ func TestTS79OSConditionGroup(t *testing.T) {
 
 // Every query in the corpus of real sequences is understood.
 func TestTS74CorpusQueries(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "*.xml"))
-	require.NoError(t, err)
-	if len(files) == 0 {
-		t.Skip("no corpus of real task sequences at ../shared/corpus beside the repository")
-	}
+	files := sequencetest.Corpus(t)
 	queries := 0
 	var walk func(file string, list []sequence.Operand)
 	walk = func(file string, list []sequence.Operand) {

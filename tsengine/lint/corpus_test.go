@@ -10,21 +10,12 @@ import (
 
 	"github.com/bootyard/bootyard/tsengine/lint"
 	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/sequence/sequencetest"
 	"github.com/bootyard/bootyard/tsengine/yamlform"
 )
 
-func corpusFiles(t testing.TB) []string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "*.xml"))
-	require.NoError(t, err)
-	if len(files) == 0 {
-		t.Skip("no corpus of real task sequences at ../shared/corpus beside the repository")
-	}
-	return files
-}
-
 func TestCorpus(t *testing.T) {
-	for _, file := range corpusFiles(t) {
+	for _, file := range sequencetest.Corpus(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			data, err := os.ReadFile(file)
 			require.NoError(t, err)
@@ -55,7 +46,7 @@ func TestExample(t *testing.T) {
 
 func BenchmarkLargest(b *testing.B) {
 	var data []byte
-	for _, f := range corpusFiles(b) {
+	for _, f := range sequencetest.Corpus(b) {
 		if d, err := os.ReadFile(f); err == nil && len(d) > len(data) {
 			data = d
 		}

@@ -13,18 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/sequence/sequencetest"
 )
-
-// corpusFiles finds the real sequences beside the repository; they belong to others and are not part of it.
-func corpusFiles(t testing.TB) []string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "*.xml"))
-	require.NoError(t, err)
-	if len(files) == 0 {
-		t.Skip("no corpus of real task sequences at ../shared/corpus beside the repository")
-	}
-	return files
-}
 
 // canonical is an independent reading of a document: standard decoder, sorted attributes, text as it is, white space
 // between elements dropped where an element holds elements only.
@@ -75,7 +65,7 @@ func canonical(t testing.TB, data []byte) string {
 }
 
 func TestCorpusRoundTrip(t *testing.T) {
-	for _, file := range corpusFiles(t) {
+	for _, file := range sequencetest.Corpus(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			data, err := os.ReadFile(file)
 			require.NoError(t, err)
@@ -100,7 +90,7 @@ func TestCorpusRoundTrip(t *testing.T) {
 
 func BenchmarkParseLargest(b *testing.B) {
 	var data []byte
-	for _, f := range corpusFiles(b) {
+	for _, f := range sequencetest.Corpus(b) {
 		if d, err := os.ReadFile(f); err == nil && len(d) > len(data) {
 			data = d
 		}

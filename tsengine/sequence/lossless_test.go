@@ -15,7 +15,7 @@ import (
 
 // Every real file, in every encoding, comes out as it went in, by a reader that shares nothing with ours.
 func TestLosslessCorpus(t *testing.T) {
-	for _, file := range corpusFiles(t) {
+	for _, file := range sequencetest.Corpus(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			data, err := os.ReadFile(file)
 			require.NoError(t, err)

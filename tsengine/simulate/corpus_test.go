@@ -11,16 +11,13 @@ import (
 
 	"github.com/bootyard/bootyard/tsengine"
 	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/sequence/sequencetest"
 	"github.com/bootyard/bootyard/tsengine/simulate"
 )
 
 func corpus(t testing.TB) map[string][]byte {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "*.xml"))
-	require.NoError(t, err)
-	if len(files) == 0 {
-		t.Skip("no corpus of real task sequences at ../shared/corpus beside the repository")
-	}
+	files := sequencetest.Corpus(t)
 	out := map[string][]byte{}
 	for _, f := range files {
 		data, err := os.ReadFile(f)

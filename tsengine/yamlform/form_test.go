@@ -14,18 +14,8 @@ import (
 	"github.com/bootyard/bootyard/tsengine/yamlform"
 )
 
-func corpusFiles(t testing.TB) []string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", "corpus", "*.xml"))
-	require.NoError(t, err)
-	if len(files) == 0 {
-		t.Skip("no corpus of real task sequences at ../shared/corpus beside the repository")
-	}
-	return files
-}
-
 func TestCorpusThereAndBack(t *testing.T) {
-	for _, file := range corpusFiles(t) {
+	for _, file := range sequencetest.Corpus(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			data, err := os.ReadFile(file)
 			require.NoError(t, err)
@@ -80,7 +70,7 @@ func BenchmarkParseLargest(b *testing.B) {
 
 func largest(t testing.TB) *sequence.Sequence {
 	var data []byte
-	for _, f := range corpusFiles(t) {
+	for _, f := range sequencetest.Corpus(t) {
 		if d, err := os.ReadFile(f); err == nil && len(d) > len(data) {
 			data = d
 		}
