@@ -103,20 +103,11 @@ func ExtractStream(ctx context.Context, src io.Reader, format Format, root strin
 		return Result{}, fail(err)
 	}
 	defer closeReader()
-	keep, err := newKeep(opts.Preserve)
-	if err != nil {
-		return Result{}, fail(err)
-	}
-	dir, err := os.OpenRoot(root)
+	dir, keep, err := openVolume(ctx, root, opts)
 	if err != nil {
 		return Result{}, fail(err)
 	}
 	defer func() { _ = dir.Close() }() // a folder, nothing is written through it
-	if !opts.Keep {
-		if err := clear(ctx, dir, keep); err != nil {
-			return Result{}, fail(fmt.Errorf("delete the old content: %w", err))
-		}
-	}
 	x := newUnpacker(dir, keep)
 	defer x.close()
 	err = x.unpack(ctx, r)
@@ -199,4 +190,24 @@ func (c *countingReader) Read(p []byte) (int, error) {
 		c.progress(c.done, c.total)
 	}
 	return n, err
+}
+
+// openVolume opens the root of a volume that an image is written to and deletes what does not stay there.
+func openVolume(ctx context.Context, root string, opts Options) (*os.Root, keep, error) {
+	stays, err := newKeep(opts.Preserve)
+	if err != nil {
+		return nil, stays, err
+	}
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, stays, err
+	}
+	if opts.Keep {
+		return dir, stays, nil
+	}
+	if err := clear(ctx, dir, stays); err != nil {
+		_ = dir.Close()
+		return nil, stays, fmt.Errorf("delete the old content: %w", err)
+	}
+	return dir, stays, nil
 }

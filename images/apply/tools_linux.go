@@ -156,20 +156,11 @@ func wimLacks(ctx context.Context, path string, index int, name string) error {
 // extractByTool clears the volume and lets a tool write, with progress by how full the volume is.
 func extractByTool(ctx context.Context, root string, opts Options, work func(keep) error) (Result, error) {
 	fail := func(err error) error { return fmt.Errorf("apply image to %s: %w", opts.Volume, err) }
-	k, err := newKeep(opts.Preserve)
-	if err != nil {
-		return Result{}, fail(err)
-	}
-	dir, err := os.OpenRoot(root)
+	dir, k, err := openVolume(ctx, root, opts)
 	if err != nil {
 		return Result{}, fail(err)
 	}
 	defer func() { _ = dir.Close() }() // a folder, nothing is written through it
-	if !opts.Keep {
-		if err := clear(ctx, dir, k); err != nil {
-			return Result{}, fail(fmt.Errorf("delete the old content: %w", err))
-		}
-	}
 	before, err := statfs(root)
 	if err != nil {
 		return Result{}, fail(err)
