@@ -54,9 +54,9 @@ func (b *bench) Setup(_ context.Context, r machine.SetupRequest, _ machine.Progr
 	return nil
 }
 
-func (b *bench) Fetch(_ context.Context, id string, _ machine.Progress) (string, error) {
-	b.fetched = append(b.fetched, id)
-	return "/cache/" + id, b.contents
+func (b *bench) Fetch(_ context.Context, r machine.ContentRequest, _ machine.Progress) (machine.Fetched, error) {
+	b.fetched = append(b.fetched, r.PackageID)
+	return machine.Fetched{Dir: "/cache/" + r.PackageID}, b.contents
 }
 
 func (b *bench) State() (json.RawMessage, error) { return b.state, nil }

@@ -113,6 +113,11 @@ func (f *fetch) run(ctx context.Context) error {
 	if err := f.checkSpace(missing); err != nil {
 		return err
 	}
+	if len(missing) > 0 && f.Provider != nil {
+		if missing, err = f.provided(ctx, len(missing)); err != nil {
+			return err
+		}
+	}
 	f.logSources(missing)
 	for len(missing) > 0 {
 		same := sameContent(missing)

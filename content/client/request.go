@@ -90,6 +90,10 @@ type Request struct {
 	// HTTPClient makes the requests; nil means http.DefaultClient. It needs no overall timeout.
 	HTTPClient *http.Client
 	Retry      Retry
+	// Provider, if not nil, is called once when files are missing, before any source is asked (TS-134). It puts files of the
+	// package below dir, under their names in the manifest; dir exists and holds those that are here already. What it left is
+	// hashed like everything else, and the sources are asked for the rest. Its error ends the Fetch and is returned as is.
+	Provider func(ctx context.Context, dir string) error
 	// StallTimeout: 0 means DefaultStallTimeout.
 	StallTimeout time.Duration
 	Recheck      Recheck
@@ -103,6 +107,9 @@ type Request struct {
 	Jitter func() float64
 }
 
+// ProviderName is what Stats calls a Provider.
+const ProviderName = "alternate content provider"
+
 // Stats says what a Fetch did.
 type Stats struct {
 	// Bytes were received over the network, thrown away ones included.
@@ -113,7 +120,8 @@ type Stats struct {
 	HashesChecked int
 	// Sources tells for each downloaded file the name of the source it came from.
 	Sources map[string]string
-	// LastSource is the name of the last place tried (_SMSTSLastContentDownloadLocation, TS-133).
+	// LastSource is the name of the last place tried (_SMSTSLastContentDownloadLocation, TS-133); empty when none was needed,
+	// ProviderName when the provider brought everything.
 	LastSource string
 }
 

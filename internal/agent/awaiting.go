@@ -8,6 +8,7 @@ import (
 
 	"github.com/bootyard/bootyard/content/client"
 	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/tsengine/machine"
 )
 
 const (
@@ -23,7 +24,7 @@ func (a *Agent) download(ctx context.Context, c wire.Candidate) error {
 	defer a.doing(c.Deployment, stateDownloading)()
 	store := a.kit.contentStore(func(string) func() { return func() {} }, nil)
 	for _, id := range c.Packages {
-		if _, err := store.Fetch(ctx, id, func(int64, int64, string) {}); err != nil {
+		if _, err := store.Fetch(ctx, machine.ContentRequest{PackageID: id}, func(int64, int64, string) {}); err != nil {
 			return fmt.Errorf("package %s: %w", id, err)
 		}
 	}

@@ -42,32 +42,38 @@ type contentStore struct {
 
 // Fetch implements machine.Content. An appliance that is away, restarted in the middle for example, is waited for; what
 // was downloaded is kept and only the rest asked for. A wrong hash ends it at once (DOP-17 was done by then).
-func (s *contentStore) Fetch(ctx context.Context, packageID string, progress machine.Progress) (string, error) {
-	defer s.began(packageID)()
-	var last error
-	for round := 1; round <= contentRounds; round++ {
-		locations, err := s.locate(ctx, packageID)
+func (s *contentStore) Fetch(ctx context.Context, r machine.ContentRequest, progress machine.Progress) (got machine.Fetched, err error) {
+	defer s.began(r.PackageID)()
+	rounds := contentRounds
+	if r.Retries != nil {
+		rounds = 1 // the sequence says how often (TS-133)
+	}
+	for round := 1; ; round++ {
+		locations, err := s.locate(ctx, r.PackageID)
 		if err != nil {
-			return "", err
+			return got, err
 		}
-		request, err := s.request(locations, progress)
+		request, err := s.request(locations, r, progress)
 		if err != nil {
-			return "", err
+			return got, err
 		}
-		if request.Manifest.PackageID != packageID {
-			return "", fmt.Errorf("the appliance answered with package %q instead of %s", request.Manifest.PackageID, packageID)
+		if request.Manifest.PackageID != r.PackageID {
+			return got, fmt.Errorf("the appliance answered with package %q instead of %s", request.Manifest.PackageID, r.PackageID)
 		}
 		dir, stats, err := client.Fetch(ctx, request)
+		if stats.LastSource != "" {
+			got.Location = stats.LastSource
+		}
 		if err == nil {
-			s.done(packageID, stats)
-			return dir, nil
+			s.done(r.PackageID, stats)
+			got.Dir = dir
+			return got, nil
 		}
-		if last = err; !errors.Is(err, client.ErrUnavailable) || ctx.Err() != nil {
-			return "", err
+		if !errors.Is(err, client.ErrUnavailable) || ctx.Err() != nil || round == rounds {
+			return got, err
 		}
-		s.say("package %s: %v", packageID, err)
+		s.say("package %s: %v", r.PackageID, err)
 	}
-	return "", last
 }
 
 func (s *contentStore) locate(ctx context.Context, packageID string) (wire.ContentLocations, error) {
@@ -83,7 +89,7 @@ func (s *contentStore) locate(ctx context.Context, packageID string) (wire.Conte
 	return locations, nil
 }
 
-func (s *contentStore) request(l wire.ContentLocations, progress machine.Progress) (client.Request, error) {
+func (s *contentStore) request(l wire.ContentLocations, wanted machine.ContentRequest, progress machine.Progress) (client.Request, error) {
 	manifest, err := contentManifest(l.Manifest)
 	if err != nil {
 		return client.Request{}, err
@@ -92,7 +98,7 @@ func (s *contentStore) request(l wire.ContentLocations, progress machine.Progres
 	if name == "" {
 		name = manifest.PackageID
 	}
-	r := client.Request{Manifest: manifest, Dir: s.dir(), HTTPClient: s.http, Retry: s.retry, Logger: s.logger,
+	r := client.Request{Manifest: manifest, Dir: s.dir(), HTTPClient: s.http, Retry: s.retrying(wanted), Logger: s.logger,
 		Progress: func(p client.Progress) { progress(p.Bytes, p.TotalBytes, "downloading "+name) },
 		Sleep:    s.clock.Sleep}
 	for _, source := range l.Sources {
@@ -102,7 +108,37 @@ func (s *contentStore) request(l wire.ContentLocations, progress machine.Progres
 		}
 		r.Sources = append(r.Sources, item)
 	}
+	if wanted.Provider != nil {
+		r.Provider = func(ctx context.Context, dir string) error {
+			return wanted.Provider(ctx, dir, openLocations(r.Sources))
+		}
+	}
 	return r, nil
+}
+
+// openLocations are the sources that need no token of ours, which is not handed to other programs.
+func openLocations(sources []client.Source) []string {
+	var out []string
+	for _, s := range sources {
+		if len(s.Header) == 0 {
+			out = append(out, s.BaseURL)
+		}
+	}
+	return out
+}
+
+// retrying is how often and how soon sources are asked again: as the sequence says, else as configured (DOP-19).
+func (s *contentStore) retrying(wanted machine.ContentRequest) client.Retry {
+	r := s.retry
+	if n := wanted.Retries; n != nil {
+		if r.Count = *n; *n == 0 {
+			r.Count = -1
+		}
+	}
+	if d := wanted.Delay; d != nil {
+		r.Delay = max(*d, time.Millisecond) // zero is the default there
+	}
+	return r
 }
 
 // own reports whether a source is the appliance's https address, the only place that may see our token.

@@ -1,8 +1,11 @@
 package agent_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/tsengine/machine"
 )
 
 // allBefore offers a required deployment whose second package nobody has, due in two hours.
@@ -128,5 +132,60 @@ func TestSCH17AsSoonAsPossibleWaitsAnHour(t *testing.T) {
 				require.Len(t, i.claims, 1, "one failure per due time")
 			})
 		}
+	}
+}
+
+// TS-133: what the sequence says of downloads counts for every step that needs content.
+func TestTS133SequenceSaysHowOften(t *testing.T) {
+	for _, c := range []struct {
+		count string
+		tries int
+	}{{"0", 1}, {"3", 4}, {"many", 6}} { // the bench's default is one more round, in three goes
+		t.Run(c.count, func(t *testing.T) {
+			b := newBench(t)
+			b.addPackage("BYD00003", "run.sh", "echo hello")
+			b.run.Variables = map[string]string{"SMSTSDownloadRetryCount": c.count}
+			b.run.SequenceXML = sequenceOf(packageCommand("use it", "BYD00003", "sh run.sh"))
+			tries := 0
+			b.fail = func(r *http.Request) int {
+				if !strings.HasPrefix(r.URL.Path, "/blobs/") {
+					return 0
+				}
+				tries++
+				return http.StatusServiceUnavailable
+			}
+			require.Error(t, b.boot(t.Context()))
+			require.Equal(t, c.tries, tries)
+			require.Equal(t, c.count == "many", strings.Contains(string(b.log), "SMSTSDownloadRetryCount is"), "a bad value is told")
+		})
+	}
+	b := newBench(t)
+	b.addPackage("BYD00003", "run.sh", "echo hello")
+	b.run.SequenceXML = sequenceOf(packageCommand("use it", "BYD00003", "sh run.sh"), command("tell", "echo from %_SMSTSLastContentDownloadLocation%"))
+	require.NoError(t, b.boot(t.Context()))
+	require.Equal(t, []string{"sh run.sh", "echo from self"}, b.commands.all())
+}
+
+// TS-134, with the real client behind it: the program's files are used, wrong ones are replaced.
+func TestTS134ProviderInARun(t *testing.T) {
+	for name, text := range map[string]string{"right": "echo hello", "wrong": "echo evil!"} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.addPackage("BYD00003", "run.sh", "echo hello")
+			b.run.Variables = map[string]string{"SMSTSDownloadProgram": "get"}
+			b.run.SequenceXML = sequenceOf(packageCommand("use it", "BYD00003", "sh run.sh"))
+			b.commands.on = func(_ context.Context, c machine.Command) {
+				if rest, ok := strings.CutPrefix(c.Line, "get BYD00003 "); ok {
+					require.Contains(t, strings.Join(c.Environment, "\n"), "_SMSTSHTTPBYD00003=")
+					require.NoError(t, os.WriteFile(filepath.Join(strings.Trim(rest, `"`), "run.sh"), []byte(text), 0o600))
+					return
+				}
+				require.Equal(t, "echo hello", readFile(t, filepath.Join(c.Dir, "run.sh")))
+			}
+			require.NoError(t, b.boot(t.Context()))
+			require.Len(t, b.commands.all(), 2)
+			require.Equal(t, text != "echo hello", strings.Contains(strings.Join(b.requests, "\n"), "/blobs/"), "downloaded only when the program's is wrong")
+			noSecrets(t, string(b.log))
+		})
 	}
 }

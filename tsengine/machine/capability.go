@@ -72,14 +72,6 @@ type Detacher interface {
 	Detach(line string) error
 }
 
-// Content brings packages.
-type Content interface {
-	// Fetch makes the content of a package available, verified against its hash, and returns the folder it is in. It is
-	// called just before the step that needs it; a package that is there already costs nothing. An error means that no
-	// byte of the package may be used.
-	Fetch(ctx context.Context, packageID string, progress Progress) (dir string, err error)
-}
-
 // Commands runs programs.
 type Commands interface {
 	// Run starts a program and waits for its end. When ctx ends or the timeout expires, the program and everything it

@@ -79,27 +79,6 @@ func (c *Context) InputInt(name string, low, high, other int) (int, error) {
 	return n, nil
 }
 
-// Package makes the content of a package available and returns its folder, which is also the value of
-// _SMSTS<PackageID> from then on (TS-131).
-func (c *Context) Package(ctx context.Context, id string) (string, error) {
-	if err := variable.CheckName(id); err != nil || id == "00000000" {
-		return "", fmt.Errorf("package id %q refers to nothing; import the package and set the reference in step %q", id, c.Node.Name)
-	}
-	if c.Machine.Content == nil {
-		return "", fmt.Errorf("package %s cannot be fetched: this environment has no content source", id)
-	}
-	c.Log(smstslog.Info, "Resolving content for package "+id)
-	dir, err := c.Machine.Content.Fetch(ctx, id, c.Progress)
-	if err != nil {
-		return "", fmt.Errorf("content of package %s: %w", id, err)
-	}
-	if err := c.Variables.Set("_SMSTS"+id, dir); err != nil {
-		return "", err
-	}
-	c.Log(smstslog.Info, "Content of package "+id+" is in "+dir)
-	return dir, nil
-}
-
 // ComputerName is the name for the operating system: OSDComputerName, else the machine's own (TS-97).
 func (c *Context) ComputerName() string {
 	if n := c.Input("OSDComputerName"); n != "" && !strings.Contains(n, "%") {

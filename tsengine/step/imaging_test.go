@@ -82,12 +82,13 @@ func TestCaptureImageStep(t *testing.T) {
 
 type packages struct{ dir string }
 
-func (p packages) Fetch(_ context.Context, id string, _ machine.Progress) (string, error) {
+func (p packages) Fetch(_ context.Context, r machine.ContentRequest, _ machine.Progress) (machine.Fetched, error) {
+	id := r.PackageID
 	if id == "BYD00002" {
-		return "", errors.New("not there")
+		return machine.Fetched{}, errors.New("not there")
 	}
 	dir := filepath.Join(p.dir, id)
-	return dir, errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "f"), []byte(id), 0o600))
+	return machine.Fetched{Dir: dir}, errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "f"), []byte(id), 0o600))
 }
 
 func TestTS132DownloadPackageContent(t *testing.T) {

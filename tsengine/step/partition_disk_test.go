@@ -212,9 +212,9 @@ func (i *images) Apply(_ context.Context, r machine.ApplyRequest, _ machine.Prog
 	return machine.Applied{Volume: machine.Volume{UUID: "new"}}, nil
 }
 
-func (i *images) Fetch(_ context.Context, id string, _ machine.Progress) (string, error) {
-	i.fetched = append(i.fetched, id)
-	return os.TempDir(), nil
+func (i *images) Fetch(_ context.Context, r machine.ContentRequest, _ machine.Progress) (machine.Fetched, error) {
+	i.fetched = append(i.fetched, r.PackageID)
+	return machine.Fetched{Dir: os.TempDir()}, nil
 }
 
 func TestRunCommandLine(t *testing.T) {
