@@ -110,6 +110,7 @@ type Engine struct {
 	done        *Result
 	interrupted bool // resumed at a step that was started and not finished
 	tries       int  // how often that step was run again (TS-113)
+	repeated    bool // the step that runs now was interrupted before
 	entersOS    bool // ... and that this environment proves to have succeeded
 	begun       bool // the start was recorded and reported
 	// ending is what is left to do when the checkpoint of an end or a restart could not be saved.

@@ -74,8 +74,8 @@ func (e *Engine) perform(ctx context.Context, s step.Step, i int) (out step.Outc
 	return s.Run(ctx, &step.Context{
 		Node: n, Variables: e.variables, Machine: e.config.Machine, Volumes: &e.volumes,
 		Environment: e.config.Environment, UEFI: e.config.Hardware.UEFI, AgentOnDisk: &e.agentOnDisk,
-		Progress: e.progress(i),
-		Log:      e.log, Evaluate: e.evaluator.Evaluate,
+		Progress: e.progress(i), Repeated: e.repeated,
+		Log: e.log, Evaluate: e.evaluator.Evaluate,
 	})
 }
 
@@ -105,7 +105,7 @@ func (e *Engine) stepEnded(ctx context.Context, i int, out step.Outcome) (*Resul
 	n := in.node
 	succeeded := out.Err == nil && slices.Contains(n.SuccessCodes, out.Code)
 	e.stepsDone++
-	e.tries = 0
+	e.tries, e.repeated = 0, false
 	e.last = LastAction{Name: e.variables.Mask(n.Name), Code: out.Code, Succeeded: succeeded}
 	err := errors.Join(
 		e.variables.Set("_SMSTSLastActionName", n.Name),

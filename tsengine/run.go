@@ -98,6 +98,7 @@ func (e *Engine) node(ctx context.Context, i int) (*Result, error) {
 			return e.stepEnded(ctx, i, step.Failure(step.CodeInterrupted, err))
 		}
 		e.log(smstslog.Warning, fmt.Sprintf("The action (%s) was interrupted and is run again", n.Name))
+		e.repeated = true
 		return e.step(ctx, i, "")
 	}
 	if n.Disabled {

@@ -2,6 +2,7 @@ package tsengine_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -25,6 +26,8 @@ type migrates struct {
 	capture machine.CaptureOptions
 	restore machine.RestoreOptions
 	err     error
+
+	complete bool // the store holds a state
 }
 
 func (m *migrates) Request(_ context.Context, restore bool) (string, error) {
@@ -40,6 +43,9 @@ func (m *migrates) Request(_ context.Context, restore bool) (string, error) {
 func (m *migrates) Is(path string) bool { return strings.HasPrefix(path, "store:") }
 func (m *migrates) Save(_ context.Context, path string, write func(io.Writer) error) error {
 	m.calls = append(m.calls, "save "+path)
+	if m.complete {
+		return machine.ErrStateComplete
+	}
 	var b strings.Builder
 	err := write(&b)
 	m.content = b.String()
@@ -127,6 +133,7 @@ func TestUserStateFailures(t *testing.T) {
 		"not requested":   {&migrates{}, capture(), step.CodeInvalid, "Request State Store"},
 		"USM-4":           {&migrates{}, request("Capture") + capture(hidden("_OSDMigrateUseHardlinks", "true")), step.CodeInvalid, "USM-4"},
 		"Linux hard link": {&migrates{}, setVariable("OSDStateStorePath", "/tmp/x") + capture(hidden("_OSDMigrateUseHardlinks", "true")), step.CodeEnvironment, "Windows only"},
+		"running offline": {&migrates{}, request("Capture") + capture(hidden("_OSDMigrateOfflineUserState", "true")), step.CodeEnvironment, "in the boot environment"},
 		"mode":            {&migrates{}, request("Capture") + capture(item("OSDMigrateMode", "Advanced")), step.CodeInvalid, "OSDMigrateConfigFiles"},
 		"unreadable":      {&migrates{err: errors.New("locked")}, request("Capture") + capture(), step.CodeFailed, "locked"},
 		"release":         {&migrates{}, release, step.CodeInvalid, "nothing was requested"},
@@ -162,4 +169,39 @@ func TestUserStateOnWindows(t *testing.T) {
 		item("_OSDMigrateUseHardlinks", "true"), item("OSDMigrateMode", "Advanced"), item("OSDMigrateConfigFiles", "Mine.xml"), item("OSDMigrateContinueOnLockedFiles", "false"), item("OSDMigrateSkipEncryptedFiles", "true"), item("OSDMigrateEnableVerboseLogging", "true"), item("OSDMigrateFileAccess", "VSS")))
 	require.EqualValues(t, 61, r.result.ExitCode)
 	require.Equal(t, []string{"scanstate.exe C:\\Store /o /localonly /i:/cache/BYD00009/Mine.xml /v:13 /l:scanstate.log /efs:skip /hardlink /nocompress /vsc"}, p.started)
+}
+
+// A capture that was interrupted is repeated: it only reads. When the store was complete already, the repetition finds that
+// and is content; another capture into the same store is not.
+func TestTS112aInterruptedCapture(t *testing.T) {
+	power := errors.New("power cut")
+	for name, complete := range map[string]bool{"incomplete": false, "complete": true} {
+		t.Run(name, func(t *testing.T) {
+			m, s := &migrates{err: power}, parse(t, setVariable("OSDStateStorePath", "store:1")+typed("CaptureUserStateAction", "Capture", ""))
+			r := migrating(t, m, &programs{linux: true}, nil, setVariable("OSDStateStorePath", "store:1")+typed("CaptureUserStateAction", "Capture", ""))
+			require.Equal(t, tsengine.Failed, r.result.Outcome)
+			started := &tsengine.Checkpoint{}
+			for _, save := range r.store.saves {
+				var at tsengine.Checkpoint
+				require.NoError(t, json.Unmarshal(save, &at))
+				if at.Started {
+					*started = at
+				}
+			}
+			require.True(t, started.Started)
+			m.err, m.calls, m.complete = nil, nil, complete
+			again := func(p *tsengine.Checkpoint) run {
+				return execute(t, s, func(g *tsengine.Config) {
+					g.Machine.StateStore, g.Machine.UserState, g.Machine.Programs, g.Checkpoint = m, m, &programs{linux: true}, p
+				})
+			}
+			r = again(started)
+			require.Equal(t, tsengine.Succeeded, r.result.Outcome, r.result.Error)
+			require.Equal(t, []string{"save store:1"}, m.calls)
+			if complete {
+				r = again(nil)
+				require.Contains(t, r.result.Error, "holds a captured state already")
+			}
+		})
+	}
 }

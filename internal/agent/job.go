@@ -212,7 +212,9 @@ func (j *job) engine(ctx context.Context, debug tsengine.Debugger) (*tsengine.En
 	capabilities.Content = j.content()
 	capabilities.Software = &software{line: j.line, clock: j.clock, wait: j.backoff, say: j.console.Say, dir: j.dir}
 	capabilities.StateStore = &userstate.Store{Line: j.line, Run: j.run.ID, Clock: j.clock, Wait: j.backoff, Say: j.console.Say}
-	capabilities.UserState = j.local.UserState
+	if j.local.UserState != nil {
+		capabilities.UserState = j.local.UserState
+	}
 	sheet := j.factSheet()
 	j.sheet = sheet
 	engine, err := tsengine.New(tsengine.Config{

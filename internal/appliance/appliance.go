@@ -122,7 +122,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *applian
 func (a *appliance) openSite(ctx context.Context) (err error) {
 	a.content = &contents{reach: a.reach, log: a.log}
 	a.site, err = site.New(ctx, site.Config{
-		Store: a.store, SiteCode: a.cfg.Site.Code, LogDir: a.dir("runlogs"), StateDir: a.dir("states"), Log: a.log,
+		Store: a.store, SiteCode: a.cfg.Site.Code, LogDir: a.dir("runlogs"), StateDir: a.dir("states"), FreeSpace: freeSpace, Log: a.log,
 		Inspector: inspector{}, CheckCondition: checkCondition, Content: a.content, Waker: a.waker,
 		URL: a.reach.https(noMachine), CASPKI: a.ca.SPKI(),
 	})

@@ -66,10 +66,12 @@ type Waker interface {
 // Config is what a Service is made of. Store, SiteCode and LogDir are needed;
 // what is nil of the rest is not available and answers say so.
 type Config struct {
-	Store     *store.Store
-	SiteCode  string // three characters A-Z 0-9
-	LogDir    string // run logs
-	StateDir  string // user state of devices; empty keeps none
+	Store    *store.Store
+	SiteCode string // three characters A-Z 0-9
+	LogDir   string // run logs
+	StateDir string // user state of devices; empty keeps none
+	// FreeSpace is how many bytes are free on the disk of a folder, for user state (USM-1); nil does not look.
+	FreeSpace func(dir string) (int64, error)
 	Log       *slog.Logger
 	Now       func() time.Time
 	Random    io.Reader

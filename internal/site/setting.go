@@ -24,6 +24,7 @@ func DefaultSettings() wire.Settings {
 		PollInterval:        wire.Duration(time.Minute),
 		StateMaxBytes:       256 << 30,
 		StateRetention:      wire.Duration(24 * time.Hour), // USM-1
+		StateMinFree:        1 << 30,
 	}
 }
 
@@ -61,8 +62,8 @@ func (s *Service) SetSettings(ctx context.Context, v wire.Settings) error {
 		return invalid("", "bootTokenTtl", "a boot token lives 1 minute to 1 hour", "choose a value such as 15m")
 	case v.UnknownLedgerTTL < 0 || v.MediaGuard < 0 || v.WakeOffset < 0:
 		return invalid("", "", "durations must not be negative", "use values such as 60m")
-	case v.StateMaxBytes < 1<<20 || v.StateRetention < 0:
-		return invalid("USM-1", "stateMaxBytes", "a user state may have at least 1 MiB, and its retention is not negative", "use values such as 268435456 and 24h")
+	case v.StateMaxBytes < 1<<20 || v.StateRetention < 0 || v.StateMinFree < 0:
+		return invalid("USM-1", "stateMaxBytes", "a user state may have at least 1 MiB, and its retention and the space to leave free are not negative", "use values such as 268435456, 24h and 1073741824")
 	case v.StaleAfter < wire.Duration(time.Minute) || v.PollInterval < wire.Duration(time.Second):
 		return invalid("", "staleAfter", "staleAfter is at least 1m and pollInterval at least 1s", "use values such as 30m and 1m")
 	}

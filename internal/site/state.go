@@ -20,6 +20,9 @@ func (s *Service) RequestState(ctx context.Context, who Session, run string, r w
 	if s.StateDir == "" {
 		return out, refusal(503, "USM-1", "state", "this appliance keeps no user state", "set its state folder")
 	}
+	if r.State != "" {
+		return s.stateAgain(ctx, who, run, r.State)
+	}
 	var old []string
 	err = s.Store.Update(ctx, func(tx *store.Tx) error {
 		own, err := activeRun(tx, who, run)
@@ -39,6 +42,9 @@ func (s *Service) RequestState(ctx context.Context, who Session, run string, r w
 		if r.Restore {
 			return s.stateToRestore(tx, who, own, &out)
 		}
+		if err := s.roomForState(set, wire.MaxStatePiece); err != nil {
+			return err
+		}
 		return s.stateToCapture(ctx, tx, own, &out)
 	})
 	for _, id := range old {
@@ -47,6 +53,35 @@ func (s *Service) RequestState(ctx context.Context, who Session, run string, r w
 		}
 	}
 	return out, err
+}
+
+// stateAgain gives a store to capture into to the run that requested it: between Request State Store and the capture the
+// machine may have started anew, and the key is kept nowhere but here. A store that is complete comes without its key.
+func (s *Service) stateAgain(ctx context.Context, who Session, run, id string) (out wire.StateStore, err error) {
+	return out, s.Store.View(ctx, func(tx *store.Tx) error {
+		own, err := activeRun(tx, who, run)
+		if err != nil {
+			return err
+		}
+		none := missing("state", "this run has no such state store to capture into", "request one")
+		st, err := tx.UserState(id)
+		switch {
+		case errors.Is(err, store.ErrNotFound), err == nil && st.Run != own.ID:
+			return none
+		case err != nil:
+			return err
+		}
+		set, err := settings(tx)
+		if err != nil {
+			return err
+		}
+		out.ID, out.MaxBytes, out.Pieces = st.ID, set.StateMaxBytes, st.Pieces
+		if st.Completed != nil {
+			return nil
+		}
+		out.Key, err = tx.UserStateKey(st.ID)
+		return err
+	})
 }
 
 // maxStates bounds how many states one run may capture.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/google/uuid"
 
@@ -34,6 +35,34 @@ func (s *Service) pieceFile(id string, number int) (string, error) {
 	return filepath.Join(dir, fmt.Sprintf("%08d", number)), nil
 }
 
+// roomForState refuses when more bytes of user state would leave less free on the disk than the site wants (USM-1).
+func (s *Service) roomForState(set wire.Settings, more int64) error {
+	if s.FreeSpace == nil {
+		return nil
+	}
+	err := os.MkdirAll(s.StateDir, 0o700)
+	var free int64
+	if err == nil {
+		free, err = s.FreeSpace(s.StateDir)
+	}
+	if err != nil {
+		return fmt.Errorf("room for user state: %w", err)
+	}
+	if free-more < set.StateMinFree {
+		return refusal(507, "USM-1", "state", fmt.Sprintf("the appliance's disk has %d MiB left, and user state leaves %d MiB free", free>>20, set.StateMinFree>>20),
+			"make room on the appliance, or change it with `bootyard settings set --state-min-free`")
+	}
+	return nil
+}
+
+// fullState turns the error of a disk that ran full all the same into that refusal.
+func fullState(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return refusal(507, "USM-1", "state", "the appliance's disk is full", "make room on the appliance")
+	}
+	return fmt.Errorf("keep user state: %w", err)
+}
+
 // PutStatePiece stores one encrypted piece. The same number again replaces it.
 func (s *Service) PutStatePiece(ctx context.Context, who Session, run, id string, number int, p wire.StatePiece) error {
 	sum := sha256.Sum256(p.Data)
@@ -47,8 +76,10 @@ func (s *Service) PutStatePiece(ctx context.Context, who Session, run, id string
 			return err
 		}
 		limit = set.StateMaxBytes
-		_, err = stateOf(tx, who, run, id, true)
-		return err
+		if _, err = stateOf(tx, who, run, id, true); err != nil {
+			return err
+		}
+		return s.roomForState(set, int64(len(p.Data)))
 	})
 	if err != nil {
 		return err
@@ -62,10 +93,10 @@ func (s *Service) PutStatePiece(ctx context.Context, who Session, run, id string
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return fmt.Errorf("keep user state: %w", err)
+		return fullState(err)
 	}
 	if err := atomicfile.Write(file, p.Data, 0o600); err != nil {
-		return fmt.Errorf("keep user state: %w", err)
+		return fullState(err)
 	}
 	return nil
 }

@@ -11,9 +11,11 @@ const (
 )
 
 // StateRequest asks for a state store: a new one, or the one to restore from
-// (USM-2).
+// (USM-2). With State it is the store that this run requested for capture
+// before, for an agent that started anew since then and has no key any more.
 type StateRequest struct {
-	Restore bool `json:"restore,omitempty"`
+	Restore bool   `json:"restore,omitempty"`
+	State   string `json:"state,omitempty"`
 }
 
 // StateStore is the answer. Key encrypts the pieces and is this store's own;
@@ -22,7 +24,7 @@ type StateStore struct {
 	ID       string   `json:"id"`
 	Key      []byte   `json:"key"`
 	MaxBytes int64    `json:"maxBytes"`         // of all pieces
-	Pieces   []string `json:"pieces,omitempty"` // SHA-256 of each, in order; of a store to restore from
+	Pieces   []string `json:"pieces,omitempty"` // SHA-256 of each, in order; of a store that is complete
 }
 
 // StatePiece is one encrypted piece.

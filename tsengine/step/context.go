@@ -26,6 +26,8 @@ type Context struct {
 	Log         func(kind smstslog.Type, text string) // never nil; masks secrets
 	// Evaluate gives the value of a condition with the variables of this moment; never nil.
 	Evaluate func(ctx context.Context, c *sequence.Condition) (condition.Verdict, error)
+	// Repeated says that the step was interrupted and runs again (TS-112a).
+	Repeated bool
 	// AgentOnDisk says whether a restart to HD finds an agent that goes on with the sequence (TS-118a). The steps that
 	// change that write it.
 	AgentOnDisk *bool

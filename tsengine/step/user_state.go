@@ -18,13 +18,13 @@ import (
 // stateFile is the state of a Linux system in a folder of the user's own choice.
 const stateFile = "userstate.tar.zst"
 
-// CaptureUserState is Capture User State: the homes of Linux users, or scanstate on Windows, into OSDStateStorePath. A
-// capture that was interrupted left an incomplete store, so it may not simply be repeated.
+// CaptureUserState is Capture User State: the homes of Linux users, or scanstate on Windows, into OSDStateStorePath. It only
+// reads, and an incomplete store is written anew, so it may be repeated.
 type CaptureUserState struct{}
 
 // Contract implements Step.
 func (CaptureUserState) Contract() Contract {
-	return Contract{Type: "CaptureUserStateAction", Effect: true, Component: "OSDMigrateUserState"}
+	return Contract{Type: "CaptureUserStateAction", Effect: true, Repeatable: true, Component: "OSDMigrateUserState"}
 }
 
 // migration is what both steps work with.
@@ -99,12 +99,19 @@ func (CaptureUserState) Run(ctx context.Context, c *Context) Outcome {
 		return Failure(CodeEnvironment, errors.New("in the boot environment only an offline capture is possible (_OSDMigrateOfflineUserState)"))
 	case m.onWindows():
 		return m.scan(ctx, scanOptions{skip: skip, skipEncrypted: encrypted, hardlinks: hardlinks, offline: offline})
-	case hardlinks || offline:
-		return Failure(CodeEnvironment, errors.New("capture by hard links or offline is done by scanstate on Windows only; on Linux use a state store in the running system"))
+	case hardlinks:
+		return Failure(CodeEnvironment, errors.New("a store of hard links is made by scanstate on Windows only; on Linux use a state store or a folder"))
+	case offline && c.Environment != machine.WinPE:
+		return Failure(CodeEnvironment, errors.New("an offline capture is one in the boot environment; leave _OSDMigrateOfflineUserState out in a running system"))
 	}
 	options, err := m.linuxOptions(ctx)
 	if err != nil {
 		return Failure(CodeInvalid, err)
+	}
+	if offline {
+		if options.Target, err = systemRoot(c); err != nil {
+			return Failure(CodeInvalid, err)
+		}
 	}
 	options.SkipUnreadable, options.SkipUserEncoded = skip, encrypted
 	err = m.save(ctx, func(w io.Writer) error {
@@ -128,7 +135,12 @@ func (m *migration) notes(notes []string) {
 // save writes the state to the store, or to a file in the folder that OSDStateStorePath names.
 func (m *migration) save(ctx context.Context, write func(io.Writer) error) error {
 	if s := m.Machine.StateStore; s != nil && s.Is(m.path) {
-		return s.Save(ctx, m.path, write)
+		err := s.Save(ctx, m.path, write)
+		if m.Repeated && errors.Is(err, machine.ErrStateComplete) {
+			m.Log(smstslog.Info, "The user state was complete when the step was interrupted")
+			return nil
+		}
+		return err
 	}
 	dir := m.path
 	if there := m.Volumes.NetworkPath(m.path); there != "" {

@@ -140,6 +140,9 @@ func Temporary(err error) bool {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, ErrUntrusted):
 		return false
 	case errors.As(err, &p):
+		if p.Status == http.StatusInsufficientStorage {
+			return false // a full disk does not empty itself
+		}
 		return p.Status >= 500 || p.Status == http.StatusTooManyRequests || p.Status == http.StatusRequestTimeout
 	}
 	return true

@@ -98,6 +98,22 @@ func (l Linux) Capture(ctx context.Context, w io.Writer, o machine.CaptureOption
 	return c.notes, errors.Join(err, c.tar.Close(), z.Close())
 }
 
+// Places are the absolute paths that Capture looks at: the homes of people, and what is included.
+func (l Linux) Places(o machine.CaptureOptions) ([]string, error) {
+	accounts, err := people(l.Root)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, a := range accounts {
+		out = append(out, a.Home)
+	}
+	for _, p := range o.Include {
+		out = append(out, path.Clean(p))
+	}
+	return out, nil
+}
+
 func (c *capture) note(format string, args ...any) {
 	if len(c.notes) < maxNotes {
 		c.notes = append(c.notes, fmt.Sprintf(format, args...))
@@ -278,7 +294,12 @@ func (c *capture) attributes(name string) map[string]string {
 	return attributes(int(f.Fd()))
 }
 
-// attributes are the user's own extended attributes. Access control lists name users by number and are left out.
+// kept says which extended attributes go along: the user's own and access control lists.
+func kept(name string) bool {
+	return strings.HasPrefix(name, "user.") || name == aclAccess || name == aclDefault
+}
+
+// attributes are those of a file that are kept.
 func attributes(fd int) map[string]string {
 	buffer := make([]byte, 64<<10)
 	n, err := unix.Flistxattr(fd, buffer)
@@ -287,12 +308,12 @@ func attributes(fd int) map[string]string {
 	}
 	out, total := map[string]string{}, 0
 	for name := range bytes.SplitSeq(bytes.TrimRight(buffer[:n], "\x00"), []byte{0}) {
-		if !bytes.HasPrefix(name, []byte("user.")) || bytes.ContainsRune(name, '=') {
+		if !kept(string(name)) || bytes.ContainsRune(name, '=') {
 			continue // tar's records cannot hold such a name
 		}
 		value := make([]byte, 64<<10)
 		n, err := unix.Fgetxattr(fd, string(name), value)
-		if total += n; err != nil || total > maxXattrs || bytes.IndexByte(value[:n], 0) >= 0 {
+		if total += n; err != nil || total > maxXattrs {
 			continue
 		}
 		out[xattrPrefix+string(name)] = string(value[:n])

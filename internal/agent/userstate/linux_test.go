@@ -5,6 +5,8 @@ package userstate_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,6 +124,76 @@ func TestStateMovesToAnotherSystem(t *testing.T) {
 		m, err := unix.Getxattr(filepath.Join(home, "same.txt"), "user.comment", value)
 		require.NoError(t, err)
 		require.Equal(t, n, m)
+	}
+}
+
+// accessList is an access control list in the kernel's form: rights of the owner, more entries of tag and number with all
+// rights, the group, a mask and others.
+func accessList(entries ...[2]uint32) []byte {
+	b := binary.LittleEndian.AppendUint32(nil, 2)
+	add := func(tag, rights uint16, id uint32) {
+		b = binary.LittleEndian.AppendUint16(b, tag)
+		b = binary.LittleEndian.AppendUint16(b, rights)
+		b = binary.LittleEndian.AppendUint32(b, id)
+	}
+	const none = 0xffffffff
+	add(1, 7, none)
+	for _, tag := range []uint32{2, 4, 8} {
+		if tag == 4 {
+			add(4, 0, none)
+		}
+		for _, e := range entries {
+			if e[0] == tag {
+				add(uint16(tag), 7, e[1])
+			}
+		}
+	}
+	add(0x10, 7, none)
+	add(0x20, 0, none)
+	return b
+}
+
+func attribute(t *testing.T, file, name string) []byte {
+	t.Helper()
+	value := make([]byte, 1024)
+	n, err := unix.Getxattr(file, name, value)
+	if err != nil {
+		require.ErrorIs(t, err, unix.ENODATA)
+		return nil
+	}
+	return value[:n]
+}
+
+// Access control lists arrive, with the numbers that people have on the new system; nothing inherits one by being restored.
+func TestAccessControlListsMove(t *testing.T) {
+	needRoot(t)
+	const access, inherited = "system.posix_acl_access", "system.posix_acl_default"
+	bob := "bob:x:1001:1001::/home/bob:/bin/sh\n"
+	old := system(t, alice+bob, "")
+	shared, plain := put(t, old, "home/alice/shared/plan", "p"), put(t, old, "home/alice/shared/plain", "p")
+	folder := filepath.Dir(shared)
+	if err := unix.Setxattr(shared, access, accessList([2]uint32{2, 1001}, [2]uint32{2, 33}, [2]uint32{8, 1000}), 0); errors.Is(err, unix.ENOTSUP) {
+		t.Skip("the file system of temporary files keeps no access control lists")
+	} else {
+		require.NoError(t, err)
+	}
+	require.NoError(t, unix.Setxattr(folder, inherited, accessList([2]uint32{2, 1001}), 0))
+	require.NoError(t, unix.Setxattr(shared, "user.zero", []byte("a\x00b"), 0))
+	stream, _ := captured(t, old, machine.CaptureOptions{})
+
+	fresh := system(t, "alice:x:1500:1600::/home/alice:/bin/sh\nbob:x:1501:1601::/home/bob:/bin/sh\n", "")
+	for range 2 { // the second time into folders that have their lists already
+		notes, err := userstate.Linux{Root: fresh}.Restore(t.Context(), bytes.NewReader(stream.Bytes()), machine.RestoreOptions{}, quiet)
+		require.NoError(t, err)
+		require.Empty(t, notes)
+		there := filepath.Join(fresh, "home/alice/shared")
+		require.Equal(t, accessList([2]uint32{2, 1501}, [2]uint32{2, 33}, [2]uint32{8, 1600}), attribute(t, filepath.Join(there, "plan"), access))
+		require.Equal(t, accessList([2]uint32{2, 1501}), attribute(t, there, inherited))
+		require.Nil(t, attribute(t, filepath.Join(there, filepath.Base(plain)), access))
+		require.Equal(t, "a\x00b", string(attribute(t, filepath.Join(there, "plan"), "user.zero")))
+		info, err := os.Stat(filepath.Join(there, "plain"))
+		require.NoError(t, err)
+		require.EqualValues(t, 0o640, info.Mode().Perm())
 	}
 }
 

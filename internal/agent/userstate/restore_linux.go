@@ -39,6 +39,7 @@ type folder struct {
 	name string
 	mode fs.FileMode
 	time time.Time
+	acl  [2]string // aclAccess and aclDefault
 }
 
 // Restore implements machine.UserState. Files that are there are replaced; an owner is found by the name of the account,
@@ -81,8 +82,8 @@ func (l Linux) Restore(ctx context.Context, r io.Reader, o machine.RestoreOption
 	}
 	for i := len(x.folders) - 1; i >= 0; i-- { // the inner ones first
 		f := x.folders[i]
-		if err := errors.Join(x.root.Chmod(f.name, f.mode), x.root.Chtimes(f.name, f.time, f.time)); err != nil {
-			x.note("mode and time of /%s: %v", f.name, err)
+		if err := errors.Join(x.root.Chmod(f.name, f.mode), x.folderACL(f), x.root.Chtimes(f.name, f.time, f.time)); err != nil {
+			x.note("mode, access control list or time of /%s: %v", f.name, err)
 		}
 	}
 	return x.notes, nil
@@ -155,7 +156,8 @@ func (x *restore) entry(h *tar.Header, r io.Reader) error {
 		if err := x.root.MkdirAll(name, 0o700); err != nil {
 			return err
 		}
-		x.folders = append(x.folders, folder{name, fs.FileMode(h.Mode)&fs.ModePerm | sticky(h.Mode), h.ModTime})
+		x.folders = append(x.folders, folder{name, fs.FileMode(h.Mode)&fs.ModePerm | sticky(h.Mode), h.ModTime,
+			[2]string{h.PAXRecords[xattrPrefix+aclAccess], h.PAXRecords[xattrPrefix+aclDefault]}})
 		return errors.Join(x.root.Lchown(name, uid, gid), x.attributes(name, h))
 	case tar.TypeSymlink:
 		if err := x.clear(name); err != nil {
@@ -215,7 +217,7 @@ func (x *restore) file(name string, h *tar.Header, r io.Reader, uid, gid int) er
 	}
 	_, err = io.Copy(f, r)
 	if err == nil {
-		err = errors.Join(f.Chown(uid, gid), f.Chmod(fs.FileMode(h.Mode)&fs.ModePerm), setAttributes(int(f.Fd()), h))
+		err = errors.Join(f.Chown(uid, gid), f.Chmod(fs.FileMode(h.Mode)&fs.ModePerm), setAttributes(int(f.Fd()), h), x.setACL(int(f.Fd()), name, aclAccess, h.PAXRecords[xattrPrefix+aclAccess]))
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = x.root.Chtimes(temporary, h.ModTime, h.ModTime)
@@ -232,6 +234,17 @@ func (x *restore) file(name string, h *tar.Header, r io.Reader, uid, gid int) er
 		_ = x.root.Remove(temporary)
 	}
 	return err
+}
+
+// folderACL is set at the end, so that nothing that is restored inherits from it.
+func (x *restore) folderACL(f folder) error {
+	dir, err := x.root.Open(f.name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	fd := int(dir.Fd())
+	return errors.Join(x.setACL(fd, f.name, aclAccess, f.acl[0]), x.setACL(fd, f.name, aclDefault, f.acl[1]))
 }
 
 func (x *restore) attributes(name string, h *tar.Header) error {

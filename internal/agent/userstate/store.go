@@ -33,18 +33,25 @@ type Store struct {
 	Say   func(format string, args ...any) // never nil
 
 	mu   sync.Mutex
-	open map[string]wire.StateStore // requested by this agent; the keys are only in memory
+	open map[string]wire.StateStore // requested by this agent; the keys are nowhere else on the machine
 }
 
 // Request implements machine.StateStore.
 func (s *Store) Request(ctx context.Context, restore bool) (string, error) {
-	var answer wire.StateStore
-	err := s.Line.Do(ctx, http.MethodPost, link.Path(wire.PathState, "run", s.Run), wire.StateRequest{Restore: restore}, &answer)
+	answer, err := s.request(ctx, wire.StateRequest{Restore: restore})
 	if link.Status(err) == http.StatusNotFound {
 		return "", fmt.Errorf("%w: %w", machine.ErrNoState, err)
 	}
 	if err != nil {
 		return "", err
+	}
+	return scheme + answer.ID, nil
+}
+
+// request tries once, and remembers what it was given.
+func (s *Store) request(ctx context.Context, r wire.StateRequest) (answer wire.StateStore, err error) {
+	if err := s.Line.Do(ctx, http.MethodPost, link.Path(wire.PathState, "run", s.Run), r, &answer); err != nil {
+		return answer, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +59,7 @@ func (s *Store) Request(ctx context.Context, restore bool) (string, error) {
 		s.open = map[string]wire.StateStore{}
 	}
 	s.open[answer.ID] = answer
-	return scheme + answer.ID, nil
+	return answer, nil
 }
 
 // Is implements machine.StateStore.
@@ -63,6 +70,9 @@ func (s *Store) Save(ctx context.Context, path string, write func(io.Writer) err
 	st, err := s.find(ctx, path, false)
 	if err != nil {
 		return err
+	}
+	if len(st.Pieces) > 0 {
+		return fmt.Errorf("%w: request another store for another capture", machine.ErrStateComplete)
 	}
 	seal, err := newSealer(st.ID, st.Key)
 	if err != nil {
@@ -110,8 +120,8 @@ func (s *Store) Release(ctx context.Context, path string) error {
 	return s.do(ctx, http.MethodPost, link.Path(wire.PathStateRelease, "run", s.Run, "state", strings.TrimPrefix(path, scheme)), nil, nil)
 }
 
-// find is the store that was requested. After a restart a store to restore from is asked for again; one to capture into is
-// begun anew, since its key was only in memory.
+// find is the store that was requested. An agent that started anew since then asks for it again: the one to capture into by
+// its name, the one to restore from as before.
 func (s *Store) find(ctx context.Context, path string, restore bool) (wire.StateStore, error) {
 	id := strings.TrimPrefix(path, scheme)
 	s.mu.Lock()
@@ -120,28 +130,31 @@ func (s *Store) find(ctx context.Context, path string, restore bool) (wire.State
 	if ok {
 		return st, nil
 	}
+	r := wire.StateRequest{Restore: restore}
 	if !restore {
-		return st, fmt.Errorf("state store %s was requested before a restart of the agent; put Request State Store right before the capture", id)
+		r.State = id
 	}
-	again, err := s.Request(ctx, true)
-	if err != nil {
-		return st, err
+	err := s.retry(ctx, func(ctx context.Context) (err error) {
+		st, err = s.request(ctx, r)
+		return err
+	})
+	if err == nil && st.ID != id {
+		err = fmt.Errorf("the state to restore is not %s any more, but %s", path, scheme+st.ID)
 	}
-	if again != path {
-		return st, fmt.Errorf("the state to restore is not %s any more, but %s", path, again)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.open[id], nil
+	return st, err
 }
 
 func (s *Store) piece(id string, number int) string {
 	return link.Path(wire.PathStatePiece, "run", s.Run, "state", id, "number", strconv.Itoa(number))
 }
 
-// do waits for an appliance that is away.
 func (s *Store) do(ctx context.Context, method, path string, in, out any) error {
+	return s.retry(ctx, func(ctx context.Context) error { return s.Line.Do(ctx, method, path, in, out) })
+}
+
+// retry waits for an appliance that is away.
+func (s *Store) retry(ctx context.Context, try func(context.Context) error) error {
 	return link.Retry(ctx, s.Clock, s.Wait, func(err error, wait time.Duration) {
 		s.Say("user state: the appliance does not answer (%v), next try in %s", err, wait.Round(time.Second))
-	}, func(ctx context.Context) error { return s.Line.Do(ctx, method, path, in, out) })
+	}, try)
 }

@@ -55,7 +55,7 @@ func (k *keeper) Do(_ context.Context, method, where string, in, out any) error 
 			return &wire.Problem{Status: http.StatusNotFound, Detail: "no state"}
 		}
 		answer := wire.StateStore{ID: k.id, Key: key[:], MaxBytes: k.limit}
-		if in.(wire.StateRequest).Restore {
+		if r := in.(wire.StateRequest); r.Restore || r.State != "" {
 			answer.Pieces = k.complete
 		}
 		return give(answer)
@@ -169,7 +169,26 @@ func TestStoreLimitAndAbsence(t *testing.T) {
 	require.ErrorContains(t, err, "--state-max-bytes")
 	require.Len(t, k.pieces, 1)
 	require.Nil(t, k.complete)
-	require.ErrorContains(t, newStore(k).Save(t.Context(), at, nil), "before a restart")
+}
+
+// USM-2: an agent that started anew between the request and the capture gets the store's key again from the appliance, also
+// in the middle of the capture; what is complete is not written over.
+func TestStoreAfterARestart(t *testing.T) {
+	k := &keeper{pieces: map[int][]byte{}, limit: 1 << 30, id: "a"}
+	at, err := newStore(k).Request(t.Context(), false)
+	require.NoError(t, err)
+	broken := errors.New("killed")
+	require.ErrorIs(t, newStore(k).Save(t.Context(), at, func(w io.Writer) error {
+		_, err := w.Write(random(5 << 20))
+		return errors.Join(err, broken)
+	}), broken)
+	k.away = 2
+	require.NoError(t, newStore(k).Save(t.Context(), at, func(w io.Writer) error { _, err := w.Write(random(3 << 20)); return err }))
+	err = newStore(k).Save(t.Context(), at, func(io.Writer) error { panic("not called") })
+	require.ErrorIs(t, err, machine.ErrStateComplete)
+	got, err := loaded(t, k)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(random(3<<20), got))
 }
 
 func TestPack(t *testing.T) {
