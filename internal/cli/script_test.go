@@ -62,6 +62,13 @@ wake: {port: %d, retries: 1}
 	if err != nil {
 		return err
 	}
+	export, err := family()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(e.WorkDir, "family.zip"), export, 0o600); err != nil {
+		return err
+	}
 	e.Setenv("CONFIG", name)
 	e.Setenv("BOOTYARD_SOCKET", e.WorkDir+"/s")
 	e.Setenv("HTTPS", fmt.Sprintf("https://127.0.0.1:%d", ports[1]))

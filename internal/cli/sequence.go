@@ -92,7 +92,8 @@ func newSequenceImportCommand(env *environment) *cobra.Command {
 		Use: "import FILE...", Short: "Take task sequences from XML, YAML or zip files", Args: cobra.MinimumNArgs(1),
 		Long: `Take task sequences from files: a bare <sequence>, the object.xml or the zip of an
 export of Configuration Manager, an MDT ts.xml, or YAML (docs/sequences.md). A zip
-may hold several sequences, parents and their children. A sequence that
+may hold several sequences, parents and their children; --boot-image is for those
+that no other one runs, since a child may have none. A sequence that
 refers to something that is not there is stored, and says so; it can be deployed
 once that is there.`,
 		Example: "  bootyard sequence import debian.xml --name \"Debian 12\" --boot-image BYD00001",
@@ -111,7 +112,7 @@ once that is there.`,
 	f := c.Flags()
 	f.StringVar(&in.Name, "name", "", "name (default: that in the file, or the file's own)")
 	f.StringVar(&in.ID, "id", "", "keep this id if it is free")
-	f.StringVar(&in.BootImage, "boot-image", "", "boot image id (a sequence without one deploys no OS)")
+	f.StringVar(&in.BootImage, "boot-image", "", "boot image id (a sequence without one deploys no OS), or none to take it away")
 	f.BoolVar(&in.Replace, "replace", false, "replace the sequence of the same id")
 	return c
 }
@@ -125,14 +126,17 @@ func (env *environment) importFile(ctx context.Context, file string, in wire.Seq
 		return wrongUsage("--id and --name are for one sequence; %s holds %d", file, len(all))
 	}
 	for _, one := range all {
-		one.ID, one.BootImage, one.Replace = in.ID, in.BootImage, in.Replace
+		one.ID, one.Replace = in.ID, in.Replace
+		if !one.child || in.BootImage == wire.NoBootImage { // TS-120: a child has none
+			one.BootImage = in.BootImage
+		}
 		switch {
 		case in.Name != "":
 			one.Name = in.Name
 		case in.Replace:
 			one.Name = "" // a new version is no new name
 		}
-		s, err := post[wire.Sequence](ctx, env, "/sequences", one)
+		s, err := post[wire.Sequence](ctx, env, "/sequences", one.SequenceImport)
 		if err != nil {
 			return fmt.Errorf("import %s: %w", file, err)
 		}

@@ -17,9 +17,15 @@ import (
 	"github.com/bootyard/bootyard/tsengine/yamlform"
 )
 
+// fileSequence is a sequence of a file. child says that another one of the file runs it.
+type fileSequence struct {
+	wire.SequenceImport
+	child bool
+}
+
 // readSequences reads what a file holds for the API, which takes XML in UTF-8, children before the sequences that run
 // them. A sequence without a name of its own gets that of its file.
-func readSequences(file string) ([]wire.SequenceImport, error) {
+func readSequences(file string) ([]fileSequence, error) {
 	data, err := readLimited(file)
 	if err != nil {
 		return nil, err
@@ -28,9 +34,17 @@ func readSequences(file string) ([]wire.SequenceImport, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w (TSV-5)", file, err)
 	}
-	var out []wire.SequenceImport
+	children := map[string]bool{}
+	for _, s := range all {
+		for _, r := range s.References() {
+			if r.Kind == sequence.SequenceReference && !strings.EqualFold(r.ID, s.PackageID) {
+				children[strings.ToUpper(r.ID)] = true
+			}
+		}
+	}
+	var out []fileSequence
 	for _, s := range childrenFirst(all) {
-		in := wire.SequenceImport{XML: string(s.ExportDocument())}
+		in := fileSequence{SequenceImport: wire.SequenceImport{XML: string(s.ExportDocument())}, child: s.PackageID != "" && children[strings.ToUpper(s.PackageID)]}
 		if s.Name == "" {
 			in.Name = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 		}

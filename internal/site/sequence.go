@@ -107,7 +107,9 @@ func (s *Service) importSequence(tx *store.Tx, in wire.SequenceImport, facts Seq
 		return seq, err
 	}
 	seq.ID, seq.Updated, seq.Version = id, now, seq.Version+1
-	seq.BootImage = cmp.Or(in.BootImage, facts.BootImage, seq.BootImage)
+	if seq.BootImage = cmp.Or(in.BootImage, facts.BootImage, seq.BootImage); seq.BootImage == wire.NoBootImage {
+		seq.BootImage = ""
+	}
 	seq.DeploysOS = facts.DeploysOS || seq.BootImage != "" // HRD-2, TS-6
 	seq.Enabled = !facts.Disabled && (seq.Enabled || seq.Version == 1)
 	seq.MaxRunMinutes, seq.Steps = facts.MaxRunMinutes, facts.Steps

@@ -60,8 +60,8 @@ func (v *validity) checkIn(seq wire.Sequence, chain []string) ([]wire.Reason, er
 	return bad, nil
 }
 
-// child lists what is wrong with a child sequence: a circle, its own problems,
-// and those of its children (TS-120, TSV-4).
+// child lists what is wrong with a child sequence: a circle, a boot image, its
+// own problems, and those of its children (TS-120, TSV-4).
 func (v *validity) child(r wire.Reference, chain []string) ([]wire.Reason, error) {
 	switch {
 	case slices.Contains(chain, r.ID):
@@ -81,6 +81,10 @@ func (v *validity) child(r wire.Reference, chain []string) ([]wire.Reason, error
 		return nil, err
 	}
 	var bad []wire.Reason
+	if seq.BootImage != "" {
+		bad = append(bad, reason("TS-120", fmt.Sprintf("step %q: task sequence %s %q has boot image %s, and a sequence with one cannot be a child: "+
+			"take it away with `bootyard sequence import --id %s --replace --boot-image none`", r.Step, seq.ID, seq.Name, seq.BootImage, seq.ID)))
+	}
 	for _, p := range append(seq.Invalid[:len(seq.Invalid):len(seq.Invalid)], deeper...) {
 		p.Text = fmt.Sprintf("child task sequence %s %q: %s", seq.ID, seq.Name, p.Text)
 		bad = append(bad, p)

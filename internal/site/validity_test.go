@@ -36,6 +36,20 @@ func TestTS120Children(t *testing.T) {
 	put("LAB00003", "")
 	require.Empty(t, invalid("LAB00001"))
 
+	image := `boot="` + s.Image.ID + `"`
+	put("LAB00001", `children="LAB00002 LAB00003" `+image)
+	require.Empty(t, invalid("LAB00001"), "the parent may have one")
+	put("LAB00003", image)
+	require.Contains(t, invalid("LAB00001"), `TS-120 step "Run LAB00003": task sequence LAB00003 "s" has boot image `+s.Image.ID)
+	require.Contains(t, invalid("LAB00001"), `child task sequence LAB00002 "s": step "Run LAB00003"`)
+	require.Empty(t, invalid("LAB00003"), "alone it can be deployed")
+	_, err := s.CreateDeployment(s.Ctx, wire.DeploymentCreate{DeploymentSpec: wire.DeploymentSpec{TaskSequence: "LAB00001",
+		Collection: s.Collection("lab", s.Device("lab-01", 1)).ID, Purpose: wire.Available, MakeAvailableTo: wire.MediaAndPXE}, AcceptHighRisk: true})
+	require.ErrorContains(t, err, "cannot be a child")
+	_, err = s.ImportSequence(s.Ctx, wire.SequenceImport{ID: "LAB00003", Replace: true, BootImage: wire.NoBootImage, XML: `<sequence name="s" ` + image + `/>`})
+	require.NoError(t, err)
+	require.Empty(t, invalid("LAB00001"))
+
 	put("LAB00003", `refs="LAB0EEEE"`)
 	require.Contains(t, invalid("LAB00001"), `TSV-2 child task sequence LAB00003 "s": step "Step" refers to package LAB0EEEE`)
 	require.Contains(t, invalid("LAB00001"), `child task sequence LAB00002 "s": child task sequence LAB00003`)

@@ -163,6 +163,9 @@ type Sequence struct {
 	Invalid       []Reason    `json:"invalid,omitempty"`
 }
 
+// NoBootImage as the BootImage of an import takes the boot image away that the sequence had, in its export or here.
+const NoBootImage = "none"
+
 // SequenceImport stores a sequence. ID is kept when it is free; an existing one
 // is changed only with Replace.
 type SequenceImport struct {
