@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bootyard/bootyard/tsengine/fact"
 	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
@@ -75,8 +76,18 @@ func (e *Engine) perform(ctx context.Context, s step.Step, i int) (out step.Outc
 		Node: n, Variables: e.variables, Machine: e.config.Machine, Volumes: &e.volumes,
 		Environment: e.config.Environment, UEFI: e.config.Hardware.UEFI, AgentOnDisk: &e.agentOnDisk,
 		Progress: e.progress(i), Repeated: e.repeated,
-		Log: e.log, Evaluate: e.evaluator.Evaluate,
+		Log: e.log, Evaluate: e.evaluator.Evaluate, Instances: e.instances(),
 	})
+}
+
+// instances is how a step asks for a class of the machine, nil where its facts can only judge conditions.
+func (e *Engine) instances() func(ctx context.Context, class string) []fact.Instance {
+	if facts, ok := e.config.Facts.(interface {
+		Instances(ctx context.Context, class string) []fact.Instance
+	}); ok {
+		return facts.Instances
+	}
+	return nil
 }
 
 // progressEvery is how often a step's own progress is reported at most; capabilities may tell theirs for every block.

@@ -208,7 +208,7 @@ func (j *job) engine(ctx context.Context, debug tsengine.Debugger) (*tsengine.En
 	})
 	capabilities.Commands = j.commands
 	capabilities.Readiness, capabilities.Folders, capabilities.Capture = j.local.Readiness, j.local.Folders, j.local.Capture
-	capabilities.Preparation, capabilities.Programs = j.local.Preparation, j.local.Programs
+	capabilities.Preparation, capabilities.Programs, capabilities.Tattoo = j.local.Preparation, j.local.Programs, j.local.Tattoo
 	capabilities.Content = j.content()
 	capabilities.Software = &software{line: j.line, clock: j.clock, wait: j.backoff, say: j.console.Say, dir: j.dir}
 	capabilities.StateStore = &userstate.Store{Line: j.line, Run: j.run.ID, Clock: j.clock, Wait: j.backoff, Say: j.console.Say}

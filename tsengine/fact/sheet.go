@@ -1,6 +1,7 @@
 package fact
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -109,6 +110,16 @@ func (s *Sheet) Class(namespace, name string) *Class {
 		}
 	}
 	return loose
+}
+
+// Instances are those of a class in any namespace, as a running Windows would give them.
+func (s *Sheet) Instances(_ context.Context, class string) (list []Instance) {
+	for _, c := range s.Classes {
+		if strings.EqualFold(c.Name, class) {
+			list = append(list, c.Instances...)
+		}
+	}
+	return list
 }
 
 // Add puts an instance into a class, which it makes when needed. Without instances it makes an empty class.

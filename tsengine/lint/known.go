@@ -34,6 +34,9 @@ const elsewhere = `PHASE DeploymentType DeploymentMethod DoCapture IsUEFI USMTOf
 	IsLaptop IsDesktop IsServer IsServerCoreOS IsHypervisorRunning SupportsHyperVRole Architecture Memory OSCurrentVersion OSCurrentBuild OSVersion
 	OSInstall SkipWizard ScriptRoot DeployRoot ToolRoot DeployDrive ResourceRoot LogPath OSDComputerName TaskSequenceID TaskSequenceName
 	TaskSequenceVersion ComputerName HostName UserDomain UserID UserPassword JoinDomain JoinWorkgroup MachineObjectOU Parameters VMPlatform
+	OSGUID OSImagePackageID DriverPackageID DriverSelectionProfile UserDataLocation UDShare UDDir ComputerBackupLocation BackupShare BackupDir BackupFile
+	FullName OrgName ProductKey TimeZoneName AdminPassword KeyboardLocale UserLocale UILanguage IsOnBattery IsBDE VMPlatform CapableArchitecture
+	SupportsX86 SupportsX64 SupportsSLAT SupportsVT IsServerOS OriginalArchitecture DomainAdmin DomainAdminDomain DomainAdminPassword DomainErrorRecovery
 	OSDisk BootPE SysprepDone OSSKU CaptureMedia ServerA
 	windir SystemRoot SystemDrive ProgramFiles ProgramData ProgramW6432 CommonProgramFiles ALLUSERSPROFILE PUBLIC TEMP TMP comspec PATH
 	PATHEXT USERNAME USERPROFILE USERDOMAIN APPDATA LOCALAPPDATA HOMEDRIVE HOMEPATH PROCESSOR_ARCHITECTURE PROCESSOR_ARCHITEW6432

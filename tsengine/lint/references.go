@@ -137,7 +137,7 @@ func unknownType(l *linter) {
 	}
 }
 
-// unsupported names every type once, at the first step that has it.
+// unsupported names every type or script once, at the first step that has it.
 func unsupported(l *linter) {
 	first, count := map[string]*sequence.Node{}, map[string]int{}
 	var order []string
@@ -150,7 +150,10 @@ func unsupported(l *linter) {
 		default:
 			continue
 		}
-		t := n.ShortType()
+		t := "type " + n.ShortType()
+		if script := step.Script(n); script != "" {
+			t = "script " + script
+		}
 		if count[t]++; count[t] == 1 {
 			first[t], order = n, append(order, t)
 		}
@@ -160,6 +163,6 @@ func unsupported(l *linter) {
 		if count[t] > 1 {
 			more = fmt.Sprintf("; %d steps have it", count[t])
 		}
-		l.add(first[t], "type %s cannot be run by this version, except where its own script is at hand on Windows%s", t, more)
+		l.add(first[t], "%s cannot be run by this version, except where its own script is at hand on Windows%s", t, more)
 	}
 }

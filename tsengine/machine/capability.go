@@ -21,6 +21,7 @@ type Capabilities struct {
 	Capture     SettingsCapture
 	Preparation OSPreparation // of the running system for the capture of an image
 	Programs    Programs      // of the system, by argument list
+	Tattoo      Tattoo        // marks the system with facts of its deployment
 	Software    Software      // that the site offers
 	StateStore  StateStore    // of the site
 	UserState   UserState     // of this machine

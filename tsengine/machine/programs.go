@@ -34,3 +34,13 @@ type OSPreparation interface {
 	// the log. Repeating it is safe.
 	PrepareOS(ctx context.Context) (notes []string, err error)
 }
+
+// Tattoo leaves facts of a deployment in the system that runs now.
+type Tattoo interface {
+	// Tattoo replaces what an earlier deployment left and says where the facts are; those of the other kind (prefix Capture
+	// or none) stay. Repeating it is safe.
+	Tattoo(ctx context.Context, prefix string, facts []Fact) (where string, err error)
+}
+
+// Fact is one line of it. Names are letters and digits.
+type Fact struct{ Name, Value string }

@@ -56,3 +56,18 @@ func TestTS180AndTS181Phases(t *testing.T) {
 	require.Equal(t, "STATERESTORE", trace.Variables["PHASE"])
 	require.Equal(t, "false", trace.Variables["_SMSTSInWinPE"])
 }
+
+// TS-181: the simulator moves PHASE by the step itself: an unset one stays and the step succeeds, the last one ends empty;
+// LTIApply /PE makes MDT's restart lead to the boot environment.
+func TestTS181PhaseAndRestartAsTheEngine(t *testing.T) {
+	next := `<step name="Next Phase" successCodeList="0 3010"><action>cscript.exe "%SCRIPTROOT%\ZTINextPhase.wsf"</action></step>`
+	for before, want := range map[string]string{"": "", "Nonsense": "Nonsense", "STATERESTORE": "", "POSTINSTALL": "STATERESTORE"} {
+		trace := walk(t, simulate.Options{Sequence: parse(t, next), Machine: simulate.Machine{Environment: tsengine.FullOS, Variables: map[string]string{"PHASE": before}}})
+		require.Equal(t, "r", results(trace), before)
+		require.Equal(t, want, trace.Variables["PHASE"], before)
+	}
+	trace := walk(t, simulate.Options{Machine: simulate.Machine{Environment: tsengine.FullOS}, Sequence: parse(t,
+		`<step name="PE" successCodeList="0 3010"><action>cscript.exe "%SCRIPTROOT%\LTIApply.wsf" /PE</action></step>`+
+			`<step type="SMS_TaskSequence_RebootAction" name="restart" successCodeList="0 3010"><action>smsboot.exe /target:WinPE</action></step>`+step("pe", `runIn="WinPE"`))})
+	require.Equal(t, "r r r", results(trace))
+}

@@ -77,9 +77,6 @@ func (s simulated) effect(ctx context.Context, c *step.Context) (step.Outcome, s
 	case "ApplyOperatingSystemAction":
 		s.world.disk = diskBare
 		return step.Outcome{}, ""
-	case "BDD_InstallOS": // MDT's scripts go on in the system by themselves
-		s.world.disk = diskReady
-		return step.Outcome{}, ""
 	case "SetupWindowsAndSMSAction":
 		s.world.disk = diskReady
 		return step.Outcome{Restart: &step.Restart{Target: step.HD}}, ""
@@ -89,9 +86,13 @@ func (s simulated) effect(ctx context.Context, c *step.Context) (step.Outcome, s
 		}
 		return step.Outcome{Restart: &step.Restart{Target: step.BootImage}}, ""
 	}
-	if nextPhase(c.Node) {
-		before := values(c)
-		return advancePhase(c), changes(before, values(c))
+	switch real := s.real.(type) {
+	case step.NextPhase:
+		before := one(c, "PHASE")
+		out := real.Run(ctx, c)
+		return out, changes(before, one(c, "PHASE"))
+	case step.ToolkitStep:
+		return s.toolkit(ctx, c, real)
 	}
 	if _, unknown := s.real.(step.Unsupported); unknown {
 		return step.Outcome{}, "this version cannot run its type and takes it to succeed"
@@ -112,10 +113,32 @@ func (s simulated) setVariable(ctx context.Context, c *step.Context) (step.Outco
 	return out, changes(before, look(c))
 }
 
+// toolkit is a script of MDT or PSD: what decides where the machine starts next, and the letters of a new disk.
+func (s simulated) toolkit(ctx context.Context, c *step.Context, real step.ToolkitStep) (step.Outcome, string) {
+	switch real.Means() {
+	case step.MeansPartition:
+		return s.partition(ctx, c)
+	case step.MeansInstallOS: // it goes on in the system by itself
+		s.world.disk = diskReady
+	case step.MeansBootImage:
+		if c.Environment == tsengine.FullOS {
+			s.world.staged = true
+			return step.Outcome{}, "its restart leads to the boot environment"
+		}
+	}
+	return step.Outcome{}, ""
+}
+
 // reboot is the real step, except that MDT's "whatever is next" is the disk once a system was applied.
 func (s simulated) reboot(ctx context.Context, c *step.Context) step.Outcome {
 	out := s.real.Run(ctx, c)
-	if out.Restart != nil && out.Restart.Target == step.SameTarget && c.Environment == tsengine.WinPE && s.world.disk == diskReady {
+	if out.Restart == nil || out.Restart.Target != step.SameTarget {
+		return out
+	}
+	switch {
+	case s.world.staged:
+		out.Restart.Target, s.world.staged = step.BootImage, false
+	case c.Environment == tsengine.WinPE && s.world.disk == diskReady:
 		out.Restart.Target = step.HD
 	}
 	return out
@@ -131,30 +154,6 @@ func (s simulated) partition(ctx context.Context, c *step.Context) (step.Outcome
 		return step.Outcome{}, "its letter variables are unknown: " + out.Err.Error()
 	}
 	return step.Outcome{}, changes(before, values(c))
-}
-
-// phases are the values of MDT's PHASE in their order (TS-180).
-var phases = [...]string{"INITIALIZATION", "VALIDATION", "STATECAPTURE", "PREINSTALL", "INSTALL", "POSTINSTALL", "STATERESTORE"}
-
-// nextPhase recognises MDT's and PSD's step that moves PHASE on (section 14).
-func nextPhase(n *sequence.Node) bool {
-	action := strings.ToLower(n.Action)
-	script, _ := n.Input("ScriptName")
-	return strings.Contains(action, "ztinextphase.wsf") || strings.Contains(action, "psdnextphase.ps1") || strings.EqualFold(strings.TrimSpace(script), "psdnextphase.ps1")
-}
-
-// advancePhase moves PHASE on when it is known (TS-181).
-func advancePhase(c *step.Context) step.Outcome {
-	now := c.Variables.Value("PHASE")
-	for i, phase := range phases[:len(phases)-1] {
-		if strings.EqualFold(phase, now) {
-			if err := c.Variables.Set("PHASE", phases[i+1]); err != nil {
-				return step.Failure(step.CodeFailed, err)
-			}
-			break
-		}
-	}
-	return step.Outcome{}
 }
 
 // imaginedDisks are as large as needed.

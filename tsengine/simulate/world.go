@@ -32,6 +32,7 @@ type world struct {
 	checkpoint  *tsengine.Checkpoint
 	warnings    []string
 	disk        diskState
+	staged      bool // MDT's next restart leads to the boot environment
 }
 
 // diskState is what a restart to the disk would find.

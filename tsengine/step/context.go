@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bootyard/bootyard/tsengine/condition"
+	"github.com/bootyard/bootyard/tsengine/fact"
 	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
@@ -28,6 +29,8 @@ type Context struct {
 	Evaluate func(ctx context.Context, c *sequence.Condition) (condition.Verdict, error)
 	// Repeated says that the step was interrupted and runs again (TS-112a).
 	Repeated bool
+	// Instances are those of a WMI class of this machine (TS-76), none where nothing is known of it; may be nil.
+	Instances func(ctx context.Context, class string) []fact.Instance
 	// AgentOnDisk says whether a restart to HD finds an agent that goes on with the sequence (TS-118a). The steps that
 	// change that write it.
 	AgentOnDisk *bool

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/bootyard/bootyard/tsengine/sequence"
@@ -26,6 +27,13 @@ func mdtStep(n *sequence.Node) Step {
 		return Validate{}
 	case script == "ztinextphase" || script == "psdnextphase":
 		return NextPhase{}
+	}
+	if kind == "" || kind == "runcommandlineaction" || strings.HasPrefix(kind, "bdd_") {
+		if s, ok := toolkitStep(n, kind, script); ok {
+			return s
+		}
+	}
+	switch {
 	case strings.HasPrefix(kind, "bdd_"), script != "" && (kind == "" || kind == "runcommandlineaction"):
 		return ToolkitScript{}
 	}
@@ -42,6 +50,9 @@ func scriptOf(n *sequence.Node) string {
 	}
 	return ""
 }
+
+// Script is the name of the toolkit's script that a step calls, in lower case and without its ending; empty for others.
+func Script(n *sequence.Node) string { return scriptOf(n) }
 
 // ToolkitScript is a step whose work only MDT's or PSD's own script can do. On Windows it runs as written when
 // %SCRIPTROOT% is defined; anywhere else it fails, so that no deployment looks complete that is not.
@@ -60,7 +71,7 @@ func (ToolkitScript) Run(ctx context.Context, c *Context) Outcome {
 	}
 	if out := windowsOnly(c, what+" of the deployment toolkit (MDT or PSD)"); out != nil {
 		if replacement := replacements[scriptOf(c.Node)]; replacement != "" {
-			out.Err = fmt.Errorf("%w; here %s does the same", out.Err, replacement)
+			out.Err = fmt.Errorf("%w; %s", out.Err, replacement)
 		}
 		return *out
 	}
@@ -70,20 +81,26 @@ func (ToolkitScript) Run(ctx context.Context, c *Context) Outcome {
 	return RunCommandLine{}.Run(ctx, c)
 }
 
-// replacements are the steps of ours that do what a script does.
+// replacements are what does the work of a script that only the toolkit can run.
 var replacements = map[string]string{
-	"ltiapply": "Apply Operating System Image", "ztidiskpart": "Format and Partition Disk", "psdapplications": "Install Application",
-	"ztiapplications": "Install Application", "ztiwindowsupdate": "Install Software Updates", "psdwindowsupdate": "Install Software Updates",
-	"ztidrivers": "Apply Driver Package", "psddrivers": "Apply Driver Package", "zticonfigure": "Apply Windows Settings and Apply Network Settings",
-	"psdconfigure": "Apply Windows Settings and Apply Network Settings", "ztidomainjoin": "Join Domain or Workgroup",
-	"ztiuserstate": "Capture User State or Restore User State", "psduserstate": "Capture User State or Restore User State",
-	"ltisysprep": "Prepare Windows for Capture", "ztibackup": "Capture Operating System Image", "ztipowershell": "Run PowerShell Script",
+	"ztipatches":         "updates belong into the image, or an Install Software Updates step in the installed system does it",
+	"ztigroups":          "a Run Command Line step in the installed system does it",
+	"ztiosrole":          "on Linux a Run Command Line step with the package manager does it",
+	"ztiwinre":           "Linux has no recovery environment to set up; disable the step",
+	"ztioptin":           "Linux has no such programmes; disable the step",
+	"ztiapplygpopack":    "on Linux a Run Command Line step sets policies; disable the step",
+	"ztibioscheck":       "a Check Readiness step, or a condition on Win32_BIOS, does it",
+	"ztiappxmlgen":       "it serves USMT only; disable the step",
+	"ltisuspend":         "a break of the debugger pauses a run (bootyard debug)",
+	"psdgroups":          "a Run Command Line step in the installed system does it",
+	"ztilangpacksonline": "on Linux Apply Windows Settings sets the languages",
 }
 
 // phases are the values of PHASE in their order (TS-180).
 var phases = [...]string{"INITIALIZATION", "VALIDATION", "STATECAPTURE", "PREINSTALL", "INSTALL", "POSTINSTALL", "STATERESTORE"}
 
-// NextPhase moves PHASE on (TS-181). In the last phase it stays.
+// NextPhase moves PHASE on as ZTINextPhase does (TS-181): after the last phase it is empty, and a PHASE that is unset or
+// unknown stays as it is.
 type NextPhase struct{}
 
 // Contract implements Step.
@@ -92,18 +109,23 @@ func (NextPhase) Contract() Contract { return Contract{Component: "ZTINextPhase"
 // Run implements Step.
 func (NextPhase) Run(_ context.Context, c *Context) Outcome {
 	now := strings.TrimSpace(c.Variables.Value("PHASE"))
-	for i, phase := range phases {
-		if !strings.EqualFold(phase, now) {
-			continue
-		}
-		next := phases[min(i+1, len(phases)-1)]
-		c.Log(smstslog.Info, fmt.Sprintf("PHASE moves from %s to %s", phase, next))
-		if err := c.Variables.Set("PHASE", next); err != nil {
-			return Failure(CodeFailed, err)
-		}
+	i := slices.IndexFunc(phases[:], func(phase string) bool { return strings.EqualFold(phase, now) })
+	if i < 0 {
+		c.Log(smstslog.Warning, fmt.Sprintf("PHASE is %q, which no phase follows, so it stays; a Gather step before this one, or a variable, gives it its first value (TS-180)", now))
 		return Outcome{}
 	}
-	return Failure(CodeInvalid, fmt.Errorf("PHASE is %q, which no phase follows; put a Gather step before this one or set PHASE (TS-180)", now))
+	next := ""
+	switch {
+	case phases[i] == "PREINSTALL" && strings.EqualFold(c.Variables.Value("DeploymentMethod"), "OSD"):
+		next = "POSTINSTALL"
+	case i+1 < len(phases):
+		next = phases[i+1]
+	}
+	c.Log(smstslog.Info, fmt.Sprintf("PHASE moves from %s to '%s'", phases[i], next))
+	if err := c.Variables.Set("PHASE", next); err != nil {
+		return Failure(CodeFailed, err)
+	}
+	return Outcome{}
 }
 
 // Validate is MDT's Validate: memory, processor speed and kind of system are enough for the image.

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 
-	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
 	"github.com/bootyard/bootyard/tsengine/variable"
 )
@@ -31,11 +29,11 @@ func (Gather) Run(ctx context.Context, c *Context) Outcome {
 		return Failure(CodeInvalid, err)
 	}
 	for _, f := range gathered(ctx, c) {
-		if f[1] == "" {
+		if f.value == "" {
 			continue
 		}
-		c.Log(smstslog.Info, fmt.Sprintf("Property %s is now = %s", f[0], f[1]))
-		if err := c.Variables.Set(f[0], f[1]); err != nil {
+		c.Log(smstslog.Info, fmt.Sprintf("Property %s is now = %s", f.name, f.value))
+		if err := c.Variables.Set(f.name, f.value); err != nil {
 			return Failure(CodeFailed, err)
 		}
 	}
@@ -84,60 +82,6 @@ func rulesPath(c *Context, name string) (string, error) {
 		root = there
 	}
 	return strings.TrimRight(root, `/\`) + string(os.PathSeparator) + "Control" + string(os.PathSeparator) + name, nil
-}
-
-// gathered are the properties of the machine, name and value; what is unknown is empty.
-func gathered(ctx context.Context, c *Context) [][2]string {
-	v := c.Variables.Value
-	var facts machine.ReadinessFacts
-	if c.Machine.Readiness != nil {
-		facts, _ = c.Machine.Readiness.Readiness(ctx)
-	}
-	number := func(n *int64) string {
-		if n == nil {
-			return ""
-		}
-		return strconv.FormatInt(*n, 10)
-	}
-	truth := func(b bool) string { return map[bool]string{true: "True", false: "False"}[b] }
-	out := [][2]string{
-		{"Make", v("_SMSTSMake")}, {"Model", v("_SMSTSModel")}, {"SerialNumber", v("_SMSTSSerialNumber")}, {"AssetTag", v("_SMSTSAssetTag")}, {"UUID", v("_SMSTSUUID")},
-		{"IsUEFI", truth(c.UEFI)}, {"IsVM", truth(virtual(v("_SMSTSMake"), v("_SMSTSModel")))},
-		{"Memory", number(facts.MemoryMB)}, {"ProcessorSpeed", number(facts.ProcessorMHz)},
-		{"Architecture", map[int]string{32: "X86", 64: "X64"}[facts.Architecture]},
-	}
-	switch {
-	case facts.OSType != "" && c.Environment == machine.FullOS:
-		out = append(out, [2]string{"IsServerOS", truth(strings.EqualFold(facts.OSType, "SERVER"))})
-	}
-	for base, list := range map[string]string{"MacAddress": v("_SMSTSMacAddresses"), "IPAddress": v("_SMSTSIPAddresses"), "DefaultGateway": v("_SMSTSDefaultGateways")} {
-		i := 0
-		for value := range strings.SplitSeq(list, ",") {
-			if value = strings.TrimSpace(value); value != "" {
-				i++
-				out = append(out, [2]string{fmt.Sprintf("%s%03d", base, i), strings.ToUpper(value)})
-			}
-		}
-	}
-	// MDT's starter sets these before the sequence begins.
-	if v("DeploymentType") == "" {
-		out = append(out, [2]string{"DeploymentType", map[machine.Environment]string{machine.WinPE: "NEWCOMPUTER", machine.FullOS: "REFRESH"}[c.Environment]})
-	}
-	if v("PHASE") == "" {
-		out = append(out, [2]string{"PHASE", "VALIDATION"})
-	}
-	return out
-}
-
-// virtual goes by the makers' names.
-func virtual(maker, model string) bool {
-	text := strings.ToLower(maker + " " + model)
-	for _, word := range []string{"vmware", "virtualbox", "virtual machine", "qemu", "kvm", "xen", "bochs", "parallels"} {
-		if strings.Contains(text, word) {
-			return true
-		}
-	}
-	return false
 }
 
 // Settings is a parsed CustomSettings.ini: sections by name in lower case, each with its lines in order.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/bootyard/bootyard/tsengine/machine"
 )
 
 // RestartComputer is Restart Computer (TS-110). The restart itself is the engine's: it saves the state first.
@@ -55,11 +57,23 @@ func restartTarget(c *Context) (Target, error) {
 		return HD, nil
 	case "winpe":
 		if mdt {
-			return SameTarget, nil // MDT always says WinPE, and whatever is next boots (section 14)
+			return whateverIsNext(c)
 		}
 		return BootImage, nil
 	case "":
 		return SameTarget, nil
 	}
 	return "", fmt.Errorf("restart target %q is unknown; HD and WinPE exist (TS-110)", text)
+}
+
+// whateverIsNext is the target of MDT's restart, which always says WinPE (section 14): the boot environment when a step
+// has asked for it, the system that was applied when it goes on with the sequence, else where the machine is now.
+func whateverIsNext(c *Context) (Target, error) {
+	switch asked := Target(c.Variables.Value(nextStart)); {
+	case asked != SameTarget:
+		return asked, c.Variables.Set(nextStart, "")
+	case c.Environment == machine.WinPE && *c.AgentOnDisk && c.Volumes.System() != nil:
+		return HD, nil
+	}
+	return SameTarget, nil
 }

@@ -27,6 +27,11 @@ func (RunPowerShell) Contract() Contract {
 
 // Run implements Step.
 func (RunPowerShell) Run(ctx context.Context, c *Context) Outcome {
+	return runPowerShell(ctx, c, scriptFile)
+}
+
+// runPowerShell runs the script that find finds; remove is called when it has ended.
+func runPowerShell(ctx context.Context, c *Context, find func(context.Context, *Context) (path string, remove func(), err error)) Outcome {
 	if c.Machine.Commands == nil {
 		return Failure(CodeEnvironment, errors.New("this environment cannot run commands"))
 	}
@@ -34,7 +39,7 @@ func (RunPowerShell) Run(ctx context.Context, c *Context) Outcome {
 	if err := setUser(c, &command, "PowerShell"); err != nil {
 		return Failure(CodeEnvironment, err)
 	}
-	script, remove, err := scriptFile(ctx, c)
+	script, remove, err := find(ctx, c)
 	if err != nil {
 		return Failure(CodeContent, err)
 	}

@@ -75,6 +75,24 @@ func (f Facts) query(ctx context.Context, x *sequence.Expression) (condition.Ver
 	return condition.Verdict{Holds: true, Reason: because(x.Field("Query"), list[0])}, nil
 }
 
+// maxInstances bounds what one class gives.
+const maxInstances = 1000
+
+// Instances are those of a class of root\cimv2, or of the sheet where there is no WMI.
+func (f Facts) Instances(ctx context.Context, class string) []fact.Instance {
+	ctx, cancel := context.WithTimeout(ctx, queryTime)
+	defer cancel()
+	namespace := `root\cimv2`
+	if strings.EqualFold(class, "Win32_EncryptableVolume") {
+		namespace = `root\cimv2\security\microsoftvolumeencryption`
+	}
+	list, err := Query(ctx, namespace, "SELECT * FROM "+class, maxInstances)
+	if err != nil && f.Sheet != nil {
+		return f.Sheet.Instances(ctx, class)
+	}
+	return list
+}
+
 // maxShown bounds a value in a reason.
 const maxShown = 120
 

@@ -18,6 +18,7 @@ func Capabilities(environment wire.Environment, version string) machine.Capabili
 	if environment == wire.FullOS {
 		c.UserState = userstate.Linux{Programs: process.Runner{}}
 		c.Capture = Capture{Linux: local}
+		c.Tattoo = Tattoo{Linux: local, Now: System{}.Now}
 		c.Preparation = Preparation{Linux: local, Programs: process.Runner{}}
 	}
 	return c

@@ -16,6 +16,7 @@ func Capabilities(environment wire.Environment, version string) machine.Capabili
 		Readiness: readiness{environment: environment, version: dotted(version)},
 	}
 	if environment == wire.FullOS {
+		c.Tattoo = RegistryTattoo{Programs: process.Runner{}, Now: System{}.Now}
 		c.Capture = WindowsCapture{Registry: localMachine{}, MACs: cardAddresses}
 	}
 	return c
