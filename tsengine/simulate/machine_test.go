@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bootyard/bootyard/tsengine"
 	"github.com/bootyard/bootyard/tsengine/fact"
 	"github.com/bootyard/bootyard/tsengine/simulate"
 )

@@ -96,10 +96,12 @@ var classes = strings.Fields(`RunCommandLine RunPowerShellScript SetVariable Set
 
 const subSequence = sequence.TypePrefix + "SubTasksequence"
 
-func shortClass(class string) (string, bool) {
+// shortClass is the name of a class as people write it. Not clear is one that longClass would take for another: a class
+// without the prefix, which occurs in no real file and is kept as it is.
+func shortClass(class string) (name string, clear bool) {
 	name, ok := strings.CutPrefix(class, sequence.TypePrefix)
 	if !ok {
-		return class, !slices.Contains(classes, class)
+		return class, longClass(class) == class
 	}
 	name, ok = strings.CutSuffix(name, "Action")
 	if ok && slices.Contains(classes, name) {
@@ -108,9 +110,10 @@ func shortClass(class string) (string, bool) {
 	return class, true
 }
 
+// longClass is the class of a name, which may be written with or without Action at its end.
 func longClass(name string) string {
-	if slices.Contains(classes, name) {
-		return sequence.TypePrefix + name + "Action"
+	if short := strings.TrimSuffix(name, "Action"); slices.Contains(classes, short) {
+		return sequence.TypePrefix + short + "Action"
 	}
 	return name
 }

@@ -107,3 +107,24 @@ func TestObjectThereAndBack(t *testing.T) {
 	require.Equal(t, "LAB00034", back.PackageID)
 	require.Equal(t, sequencetest.Canonise(t, string(s.ExportDocument())), sequencetest.Canonise(t, string(back.ExportDocument())))
 }
+
+// A class may be written with or without Action and with or without its prefix; a class that has no prefix in the XML,
+// which no real file has, comes back without it.
+func TestClassNames(t *testing.T) {
+	for _, name := range []string{"RunCommandLine", "RunCommandLineAction", "SMS_TaskSequence_RunCommandLineAction"} {
+		s, err := yamlform.Parse([]byte("steps:\n- step: a\n  type: " + name + "\n  variables: {CommandLine: echo}\n"))
+		require.NoError(t, err)
+		n := s.All()[0]
+		require.Equal(t, "SMS_TaskSequence_RunCommandLineAction", n.Type, name)
+		require.Equal(t, []uint32{0, 3010}, n.SuccessCodes, name)
+		require.Equal(t, "smsswd.exe /run: echo", n.Action, name)
+	}
+	for _, class := range []string{"RunCommandLineAction", "RunCommandLine", "RebootAction", "BDD_Gather", "SMS_TaskSequence_RunCommandLine", "Action"} {
+		text := `<sequence version="3.10"><step type="` + class + `" name="a" successCodeList="0"><action>x</action></step></sequence>`
+		s, err := sequence.Parse([]byte(text))
+		require.NoError(t, err)
+		back, err := yamlform.Parse(yamlform.Marshal(s))
+		require.NoError(t, err, class)
+		require.Equal(t, sequencetest.Canonise(t, text), sequencetest.Canonise(t, string(back.Export())), class)
+	}
+}
