@@ -79,6 +79,7 @@ type Identity struct {
 	SiteCode         string
 	ManagementPoint  string
 	MDataPath        string
+	ClientCache      string // content cache of the installed system (TS-136)
 	DownloadOnDemand bool
 	UserStarted      bool
 }

@@ -59,7 +59,7 @@ func (e *Engine) setIdentity() error {
 		{"_SMSTSLaunchMode", id.LaunchMode}, {"_SMSTSMediaType", id.MediaType},
 		{"_SMSTSMachineName", id.MachineName}, {"_SMSTSClientGUID", id.ClientGUID},
 		{"_SMSTSOrgName", id.OrgName}, {"_SMSTSSiteCode", id.SiteCode}, {"_SMSTSMP", id.ManagementPoint},
-		{"_SMSTSMDataPath", id.MDataPath},
+		{"_SMSTSMDataPath", id.MDataPath}, {"_SMSTSClientCache", id.ClientCache},
 		{"_SMSTSDownloadOnDemand", strconv.FormatBool(id.DownloadOnDemand)},
 		{"_SMSTSUserStarted", strconv.FormatBool(id.UserStarted)},
 		{"_TSSecureBoot", hw.SecureBoot},

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/bootyard/bootyard/content"
@@ -68,7 +67,7 @@ type fetch struct {
 
 func newFetch(request Request) (*fetch, error) {
 	m := request.Manifest
-	name := m.PackageID + "." + strconv.Itoa(m.Version) + "-" + m.Digest().String()[:12]
+	name := FolderName(m)
 	for _, dir := range []string{stateDir, filepath.Join(stagingDir, name, "parts"), filepath.Join(stagingDir, name, "tree")} {
 		if err := os.MkdirAll(filepath.Join(request.Dir, dir), 0o755); err != nil {
 			return nil, err
@@ -104,6 +103,7 @@ func (f *fetch) run(ctx context.Context) error {
 		return err
 	}
 	if good {
+		f.used()
 		return f.root.RemoveAll(f.staging(""))
 	}
 	missing, err := f.takeStock(ctx)
@@ -161,6 +161,12 @@ func (f *fetch) publish() error {
 	}
 	f.Logger.Info("content ready", "files", f.stats.Files, "reused", f.stats.Reused, "bytes", f.stats.Bytes, "hashes", f.stats.HashesChecked)
 	return f.root.RemoveAll(f.staging(""))
+}
+
+// used notes that the package was wanted now (Cached.Used). Without the note it is only removed earlier than others.
+func (f *fetch) used() {
+	now := time.Now()
+	_ = os.Chtimes(filepath.Join(f.Dir, stateDir, f.name+".json"), now, now)
 }
 
 // local explains an error of this machine's disk.

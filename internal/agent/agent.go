@@ -54,6 +54,8 @@ type Config struct {
 	// DebugHold is how long the appliance may hold a request of a run that is paused in the debugger; zero: 20 seconds.
 	DebugHold time.Duration
 	Users     func() []string // who is signed in; nil: nobody
+	// CacheLimit bounds the client cache, in bytes; zero: DefaultClientCache.
+	CacheLimit int64
 	// Ended, if not nil, is called after a run that a boot environment began, when nothing needs its marks on the disk any
 	// more (MED-25).
 	Ended func() error
@@ -96,6 +98,9 @@ func New(c Config) (*Agent, error) {
 	if err := os.Chmod(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("protect the agent's folder: %w", err)
 	}
+	if c.CacheLimit <= 0 {
+		c.CacheLimit = DefaultClientCache
+	}
 	verifier, line, transport, err := trustedLine(c.URL, c.CAPEM, c.CASPKI, c.Clock.Now, c.Transport)
 	if err != nil {
 		return nil, err
@@ -107,7 +112,7 @@ func New(c Config) (*Agent, error) {
 	a.session = &session{client: line, request: a.sessionRequest, opened: a.sessionOpened}
 	a.kit = &kit{environment: wire.FullOS, line: a.session, client: line, http: &http.Client{Transport: transport}, machine: c.Machine,
 		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, local: c.Local, facts: c.Facts, retry: c.Retry,
-		debugHold: c.DebugHold}
+		debugHold: c.DebugHold, cacheLimit: c.CacheLimit}
 	return a, nil
 }
 

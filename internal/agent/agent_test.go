@@ -60,6 +60,9 @@ func (d *disk) Setup(ctx context.Context, _ machine.SetupRequest, _ machine.Prog
 	}
 	return d.KeepState(ctx, map[string][]byte{"token": files.Token})
 }
+func (d *disk) KeepContent(ctx context.Context, from, to string) error {
+	return client.Move(ctx, from, filepath.Join(d.dir, filepath.Dir(to)), filepath.Base(to))
+}
 func (d *disk) KeepState(_ context.Context, files map[string][]byte) error {
 	for name, data := range files {
 		name = filepath.Join(d.dir, "run", name)

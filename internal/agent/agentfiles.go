@@ -21,6 +21,8 @@ type Settings struct {
 	// MarkerStays is how long after its making the run's mark stays on the disk, so that a medium that is first in the boot
 	// order starts the disk (MED-25). Zero takes it away when the run ends.
 	MarkerStays wire.Duration `json:"markerStays,omitzero"`
+	// ClientCacheMB bounds the client cache, in MiB; zero is DefaultClientCache (TS-136).
+	ClientCacheMB int64 `json:"clientCacheMB,omitzero"`
 }
 
 // mediumGuard is how long the same medium leaves a machine alone that it has deployed (MED-25).

@@ -19,12 +19,13 @@ const (
 	contentPatience = time.Hour
 )
 
-// download brings all packages of a deployment (SCH-16, DOP-12).
+// download brings all packages of a deployment into the client cache (SCH-16, DOP-12).
 func (a *Agent) download(ctx context.Context, c wire.Candidate) error {
 	defer a.doing(c.Deployment, stateDownloading)()
 	store := a.kit.contentStore(func(string) func() { return func() {} }, nil)
+	store.together, store.ahead = c.Packages, true
 	for _, id := range c.Packages {
-		if _, err := store.Fetch(ctx, machine.ContentRequest{PackageID: id}, func(int64, int64, string) {}); err != nil {
+		if _, err := store.Fetch(ctx, machine.ContentRequest{PackageID: id, Preserve: true}, func(int64, int64, string) {}); err != nil {
 			return fmt.Errorf("package %s: %w", id, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bootyard/bootyard/content"
@@ -26,24 +27,36 @@ type fetched func(packageID string, stats client.Stats)
 
 // contentStore is the engine's machine.Content: it asks the appliance where a package is, and package client brings it.
 type contentStore struct {
-	line   outbox.Line
-	http   *http.Client
-	base   string        // of the appliance, which gets our token
-	token  func() string // bearer token for the appliance's own https content
-	dir    func() string // cache folder as of now
-	clock  link.Clock
-	wait   link.Backoff // for an appliance that is away
-	retry  client.Retry
-	say    func(format string, args ...any)
-	done   fetched
-	began  func(packageID string) (ended func())
-	logger *slog.Logger
+	line  outbox.Line
+	http  *http.Client
+	base  string        // of the appliance, which gets our token
+	token func() string // bearer token for the appliance's own https content
+	dir   func() string // cache folder as of now
+	cache string        // of the installed system, for all runs; empty: none
+	// cacheLimit is its bound in bytes. Packages that are there together with others of one deployment do not push each other
+	// out; ahead is true where that is what they are fetched for.
+	cacheLimit int64
+	together   []string
+	ahead      bool
+	clock      link.Clock
+	wait       link.Backoff // for an appliance that is away
+	retry      client.Retry
+	say        func(format string, args ...any)
+	done       fetched
+	began      func(packageID string) (ended func())
+	logger     *slog.Logger
+
+	mu sync.Mutex // guards what follows
+	holding
 }
 
 // Fetch implements machine.Content. An appliance that is away, restarted in the middle for example, is waited for; what
 // was downloaded is kept and only the rest asked for. A wrong hash ends it at once (DOP-17 was done by then).
 func (s *contentStore) Fetch(ctx context.Context, r machine.ContentRequest, progress machine.Progress) (got machine.Fetched, err error) {
 	defer s.began(r.PackageID)()
+	s.mu.Lock()
+	s.asked(r)
+	s.mu.Unlock()
 	rounds := contentRounds
 	if r.Retries != nil {
 		rounds = 1 // the sequence says how often (TS-133)
@@ -60,7 +73,8 @@ func (s *contentStore) Fetch(ctx context.Context, r machine.ContentRequest, prog
 		if request.Manifest.PackageID != r.PackageID {
 			return got, fmt.Errorf("the appliance answered with package %q instead of %s", request.Manifest.PackageID, r.PackageID)
 		}
-		dir, stats, err := client.Fetch(ctx, request)
+		dir, stats, removed, err := s.bring(ctx, r, request)
+		got.Removed = append(got.Removed, removed...)
 		if stats.LastSource != "" {
 			got.Location = stats.LastSource
 		}

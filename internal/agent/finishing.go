@@ -141,6 +141,7 @@ func (a *Agent) ended(ctx context.Context, j *job, result tsengine.Result) error
 	if err := clearRun(a.kit.runDir()); err != nil {
 		return err
 	}
+	a.kit.clearContent()
 	j.postAction()
 	return nil
 }

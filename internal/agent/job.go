@@ -38,6 +38,9 @@ type Target interface {
 	// States shows visit every folder on the machine's volumes in which a run may have left its state: folders of runs, and
 	// state folders of operating systems that runs made. Nothing is written, and nothing stays mounted.
 	States(ctx context.Context, visit func(dir string)) error
+	// KeepContent moves a complete package from the cache folder from into the state folder of the operating system that Setup
+	// prepared; to is its place there, the cache folder and the package's.
+	KeepContent(ctx context.Context, from, to string) error
 	// KeepState puts files into the state folder of the operating system that Setup prepared.
 	KeepState(ctx context.Context, files map[string][]byte) error
 	// Clean removes the folder of the run from its volume (TS-122).
@@ -67,6 +70,7 @@ type kit struct {
 	facts       func() *fact.Sheet // nil: none
 	retry       client.Retry
 	debugHold   time.Duration // zero: debugHold
+	cacheLimit  int64         // of the client cache, in bytes; zero: there is none
 }
 
 func (k *kit) runDir() string { return filepath.Join(k.dir, "run") }
@@ -81,7 +85,8 @@ type job struct {
 	sheet  *fact.Sheet // of the engine; nil: none
 	log    *smstslog.Writer
 	phases phases
-	post   string // SMSTSPostAction of a run that has ended (TS-122); may hold secrets
+	store  *contentStore // of the engine
+	post   string        // SMSTSPostAction of a run that has ended (TS-122); may hold secrets
 }
 
 // newJob prepares a run. from is the checkpoint to go on from, nil for the start.
@@ -209,7 +214,8 @@ func (j *job) engine(ctx context.Context, debug tsengine.Debugger) (*tsengine.En
 	capabilities.Commands = j.commands
 	capabilities.Readiness, capabilities.Folders, capabilities.Capture = j.local.Readiness, j.local.Folders, j.local.Capture
 	capabilities.Preparation, capabilities.Programs, capabilities.Tattoo = j.local.Preparation, j.local.Programs, j.local.Tattoo
-	capabilities.Content = j.content()
+	j.store = j.content()
+	capabilities.Content = j.store
 	capabilities.Software = &software{line: j.line, clock: j.clock, wait: j.backoff, say: j.console.Say, dir: j.dir}
 	capabilities.StateStore = &userstate.Store{Line: j.line, Run: j.run.ID, Clock: j.clock, Wait: j.backoff, Say: j.console.Say}
 	if j.local.UserState != nil {
@@ -281,6 +287,7 @@ func (j *job) identity() tsengine.Identity {
 		PackageID: j.run.SequenceID, PackageName: j.run.SequenceName, AdvertID: j.run.Deployment, BootImageID: j.run.BootImage,
 		LaunchMode: string(j.run.LaunchMode), MediaType: media, MachineName: j.run.ComputerName, ClientGUID: j.device, SiteCode: j.site,
 		ManagementPoint: j.client.Base(), MDataPath: j.dataDir(), DownloadOnDemand: j.run.Option == wire.AsNeeded,
+		ClientCache: j.clientCache(),
 	}
 }
 
@@ -300,6 +307,7 @@ func (j *job) content() *contentStore {
 			Bytes: stats.Bytes, Hashes: stats.HashesChecked, Text: "from " + stats.LastSource})
 	})
 	store.dir = func() string { return filepath.Join(j.dataDir(), "Packages") }
+	store.together = j.run.Packages
 	return store
 }
 
@@ -307,7 +315,7 @@ func (j *job) content() *contentStore {
 func (k *kit) contentStore(began func(string) (ended func()), done fetched) *contentStore {
 	return &contentStore{
 		line: k.line, http: k.http, base: k.client.Base(), token: k.client.Token, clock: k.clock, wait: k.backoff, retry: k.retry,
-		dir: func() string { return filepath.Join(k.dir, "Packages") }, say: k.console.Say, logger: k.log, began: began,
+		dir: func() string { return filepath.Join(k.dir, "Packages") }, cache: k.clientCache(), cacheLimit: k.cacheLimit, say: k.console.Say, logger: k.log, began: began,
 		done: func(id string, stats client.Stats) {
 			k.console.Say("  package %s is here: %.1f MB downloaded, %d hashes checked", id, float64(stats.Bytes)/1e6, stats.HashesChecked)
 			if done != nil {
@@ -353,6 +361,7 @@ func (j *job) move(ctx context.Context, c tsengine.Checkpoint) error {
 	if err != nil {
 		return err
 	}
+	j.preserve(ctx)
 	j.logToRAM() // the new system must not keep the run's folder
 	files := map[string][]byte{stateFile: state, keyFile: j.key, runFile: run}
 	dir := filepath.Join(j.runDir(), "outbox")

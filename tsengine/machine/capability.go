@@ -27,6 +27,7 @@ type Capabilities struct {
 	UserState   UserState     // of this machine
 	Drivers     Drivers       // devices of the machine, and drivers for them
 	Imaging     ImageCapture  // of an installed system, in the boot environment
+	Volumes     VolumeFolders // of the run
 }
 
 // Stateful is implemented by a capability that must remember something over a restart. Its state goes into every

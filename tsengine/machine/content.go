@@ -20,6 +20,13 @@ type ContentRequest struct {
 	// the implementation.
 	Retries *int
 	Delay   *time.Duration
+	// Keep holds on to the content for the rest of the run; other content goes when the step has ended and the room is needed
+	// (TS-136).
+	Keep bool
+	// Preserve puts the content into the client cache of the installed system, where it stays after the run (TS-136).
+	Preserve bool
+	// Step tells steps apart: what one step asked for is there until another one asks. It is compared, and nothing else.
+	Step any
 	// Provider is asked for what is missing before any place is; nil is none (TS-134).
 	Provider Provider
 }
@@ -35,4 +42,13 @@ type Fetched struct {
 	Dir string
 	// Location is the place that was tried last (TS-133), for people; empty when none was.
 	Location string
+	// Removed are packages whose content went because this one needed the room.
+	Removed []string
+}
+
+// VolumeFolders reaches the files of the run's own volumes in a boot environment.
+type VolumeFolders interface {
+	// Folder makes the files of a volume that the run made reachable and returns the folder they are in. It may be called
+	// again; the folder is good until the volume is formatted or an image is applied to it.
+	Folder(ctx context.Context, v Volume) (dir string, err error)
 }

@@ -86,6 +86,20 @@ func (t *Table) System() *Volume {
 	return nil
 }
 
+// OnVolume splits a path that begins with the letter of a volume of this run (C:\x, c:/x/y): the volume and the rest, with /
+// between its parts. Ok is false for every other path, and for one that leads out of the volume.
+func (t *Table) OnVolume(path string) (v *Volume, rest string, ok bool) {
+	path = strings.ReplaceAll(strings.TrimSpace(path), `\`, "/")
+	if len(path) < 2 || path[1] != ':' || len(path) > 2 && path[2] != '/' {
+		return nil, "", false
+	}
+	if v = t.ByLetter(path[:1]); v == nil {
+		return nil, "", false
+	}
+	rest = joinInside("", strings.ReplaceAll(path[2:], "/", `\`))
+	return v, strings.TrimPrefix(rest, "/"), rest != "" || strings.Trim(path[2:], "/") == ""
+}
+
 // Resolve finds what a destination text means: "C:" or "disk,partition".
 func (t *Table) Resolve(text string) (Target, error) {
 	text = strings.TrimSpace(text)

@@ -27,7 +27,7 @@ func (DownloadContent) Run(ctx context.Context, c *Context) Outcome {
 	if len(ids) == 0 {
 		return Failure(CodeInvalid, errors.New("OSDDownloadDownloadPackages lists no package"))
 	}
-	root, err := downloadRoot(c)
+	place, err := downloadPlace(ctx, c)
 	if err != nil {
 		return Failure(CodeInvalid, err)
 	}
@@ -37,9 +37,12 @@ func (DownloadContent) Run(ctx context.Context, c *Context) Outcome {
 	}
 	base, rooted := c.Input("OSDDownloadDestinationVariable"), false
 	for i, id := range ids {
-		dir, err := c.Package(ctx, id)
-		if err == nil && root != "" {
-			dir, err = moveTo(c, dir, root, id)
+		request := c.contentRequest(id)
+		request.Keep = true // later steps find it by variables, whoever needs room
+		request.Preserve = request.Preserve || place.clientCache
+		dir, err := c.content(ctx, request)
+		if err == nil && place.root != "" {
+			dir, err = moveTo(c, dir, place.root, id)
 		}
 		if err != nil {
 			if !goOn {
@@ -67,30 +70,48 @@ func (DownloadContent) Run(ctx context.Context, c *Context) Outcome {
 	return Outcome{}
 }
 
-// downloadRoot is the folder that packages are moved to; empty for the cache of the run.
-func downloadRoot(c *Context) (string, error) {
+// place is where packages go; the zero value is the cache of the run.
+type place struct {
+	root        string // they are moved to a folder of their own below it
+	clientCache bool
+}
+
+func downloadPlace(ctx context.Context, c *Context) (place, error) {
 	kind := strings.TrimSpace(c.Input("OSDDownloadDestinationLocationType"))
 	switch strings.ToLower(kind) {
 	case "", "tscache":
-		return "", nil
+		return place{}, nil
 	case "ccmcache":
 		if c.Environment == machine.WinPE {
-			return "", errors.New("the client cache is not there in the boot environment; use TSCache or Custom (TS-132)")
+			return place{}, errors.New("the client cache is not there in the boot environment; use TSCache or Custom (TS-132)")
 		}
-		if cache := c.Variables.Value("_SMSTSClientCache"); cache != "" {
-			return cache, nil
+		if c.Variables.Value("_SMSTSClientCache") == "" {
+			return place{}, errors.New("this computer has no client cache (_SMSTSClientCache is not set); use TSCache or Custom")
 		}
-		return "", errors.New("this computer has no client cache (_SMSTSClientCache is not set); use TSCache or Custom")
+		return place{clientCache: true}, nil
 	case "custom":
 	default:
-		return "", fmt.Errorf("OSDDownloadDestinationLocationType is %q; TSCache, CCMCache or Custom is expected", kind)
+		return place{}, fmt.Errorf("OSDDownloadDestinationLocationType is %q; TSCache, CCMCache or Custom is expected", kind)
 	}
-	text := strings.TrimSpace(c.Input("OSDDownloadDestinationPath"))
+	root, err := customRoot(ctx, c, strings.TrimSpace(c.Input("OSDDownloadDestinationPath")))
+	return place{root: root}, err
+}
+
+// customRoot finds the folder that a custom path means: on a connected network folder, on a volume of this run by its
+// letter, or on this machine.
+func customRoot(ctx context.Context, c *Context, text string) (string, error) {
 	if dir := c.Volumes.NetworkPath(text); dir != "" {
 		return dir, nil
 	}
+	if v, rest, ok := c.Volumes.OnVolume(text); ok && c.Machine.Volumes != nil {
+		dir, err := c.Machine.Volumes.Folder(ctx, *v)
+		if err != nil {
+			return "", fmt.Errorf("OSDDownloadDestinationPath %s: %w", text, err)
+		}
+		return filepath.Join(dir, filepath.FromSlash(rest)), nil
+	}
 	if !filepath.IsAbs(text) {
-		return "", fmt.Errorf("OSDDownloadDestinationPath is %q; the path of a folder on this machine or on a connected network folder is expected", text)
+		return "", fmt.Errorf("OSDDownloadDestinationPath is %q; the path of a folder on this machine, on a volume of this run (C:\\folder) or on a connected network folder is expected", text)
 	}
 	return filepath.Clean(text), nil
 }

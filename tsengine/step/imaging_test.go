@@ -91,6 +91,15 @@ func (p packages) Fetch(_ context.Context, r machine.ContentRequest, _ machine.P
 	return machine.Fetched{Dir: dir}, errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "f"), []byte(id), 0o600))
 }
 
+type volumeFolders struct{ dir string }
+
+func (v volumeFolders) Folder(_ context.Context, volume machine.Volume) (string, error) {
+	if volume.Partition != 2 {
+		return "", errors.New("another volume")
+	}
+	return v.dir, nil
+}
+
 func TestTS132DownloadPackageContent(t *testing.T) {
 	get := func(t *testing.T, environment machine.Environment, variables ...string) (bench, step.Outcome) {
 		b := prepare(t, node("DownloadPackageContentAction", append([]string{"OSDDownloadDownloadPackages", "BYD00001, BYD00002,BYD00003", "OSDDownloadDestinationVariable", "V"}, variables...)...))
@@ -110,6 +119,22 @@ func TestTS132DownloadPackageContent(t *testing.T) {
 	}
 	_, out := get(t, machine.WinPE)
 	require.Equal(t, step.CodeContent, out.Code)
+	// A volume of the run by its letter, also from a variable.
+	for text, want := range map[string]string{`D:\x\y`: "x/y", `%OSDTargetSystemDrive%\x`: "x", "d:": "", `C:\x`: "!", `D:\..\x`: "!", "D:x": "!"} {
+		volume := t.TempDir()
+		b := prepare(t, node("DownloadPackageContentAction", "OSDDownloadDownloadPackages", "BYD00001", "OSDDownloadDestinationVariable", "V",
+			"OSDDownloadDestinationLocationType", "Custom", "OSDDownloadDestinationPath", text), "OSDTargetSystemDrive", "D:")
+		b.context.Machine.Content, b.context.Machine.Volumes = packages{t.TempDir()}, volumeFolders{volume}
+		b.context.Volumes.Volumes = []machine.Volume{{Letter: "D:", Disk: 0, Partition: 2}}
+		out := b.run(t)
+		if want == "!" {
+			require.ErrorContains(t, out.Err, "OSDDownloadDestinationPath", text)
+			continue
+		}
+		require.NoError(t, out.Err, text)
+		require.Equal(t, filepath.Join(volume, want, "BYD00001"), b.context.Variables.Value("V01"))
+		require.FileExists(t, filepath.Join(volume, want, "BYD00001", "f"))
+	}
 	_, out = get(t, machine.WinPE, "OSDDownloadDestinationLocationType", "CCMCache")
 	require.ErrorContains(t, out.Err, "boot environment")
 	_, out = get(t, machine.FullOS, "OSDDownloadDestinationLocationType", "CCMCache")

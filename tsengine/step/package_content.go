@@ -24,6 +24,11 @@ const (
 // Package makes the content of a package available and returns its folder, which is also the value of
 // _SMSTS<PackageID> from then on (TS-131). Where it came from is in _SMSTSLastContentDownloadLocation (TS-133).
 func (c *Context) Package(ctx context.Context, id string) (string, error) {
+	return c.content(ctx, c.contentRequest(id))
+}
+
+func (c *Context) content(ctx context.Context, r machine.ContentRequest) (string, error) {
+	id := r.PackageID
 	if err := variable.CheckName(id); err != nil || id == "00000000" {
 		return "", fmt.Errorf("package id %q refers to nothing; import the package and set the reference in step %q", id, c.Node.Name)
 	}
@@ -31,7 +36,11 @@ func (c *Context) Package(ctx context.Context, id string) (string, error) {
 		return "", fmt.Errorf("package %s cannot be fetched: this environment has no content source", id)
 	}
 	c.Log(smstslog.Info, "Resolving content for package "+id)
-	got, err := c.Machine.Content.Fetch(ctx, c.contentRequest(id), c.Progress)
+	got, err := c.Machine.Content.Fetch(ctx, r, c.Progress)
+	for _, gone := range got.Removed {
+		c.Log(smstslog.Info, "Content of package "+gone+" was removed to make room (TS-136)")
+		_ = c.Variables.Set("_SMSTS"+gone, "") // a name that was set before
+	}
 	if got.Location != "" {
 		if err := c.Variables.Set("_SMSTSLastContentDownloadLocation", got.Location); err != nil {
 			return "", err
@@ -50,7 +59,7 @@ func (c *Context) Package(ctx context.Context, id string) (string, error) {
 // contentRequest takes up what the sequence says of downloads. A value that is none is not worth a failed deployment: it is
 // named in the log, and the default counts.
 func (c *Context) contentRequest(id string) machine.ContentRequest {
-	r := machine.ContentRequest{PackageID: id}
+	r := machine.ContentRequest{PackageID: id, Keep: c.Variables.True("SMSTSPersistContent"), Preserve: c.Variables.True("SMSTSPreserveContent"), Step: c.Node}
 	if n, ok := c.downloadNumber("SMSTSDownloadRetryCount", maxDownloadRetries, "2"); ok {
 		r.Retries = &n
 	}

@@ -33,7 +33,7 @@ func (RunCommandLine) Run(ctx context.Context, c *Context) Outcome {
 		return Failure(CodeEnvironment, errors.New("this environment cannot run commands"))
 	}
 	line, packageID := commandOf(c.Node)
-	command := machine.Command{Line: c.Variables.Expand(line), Timeout: c.Node.Timeout, Codes: c.Node.SuccessCodes, Redirect: !strings.EqualFold(c.Input("SMSTSDisableWow64Redirection"), "true")}
+	command := machine.Command{Timeout: c.Node.Timeout, Codes: c.Node.SuccessCodes, Redirect: !strings.EqualFold(c.Input("SMSTSDisableWow64Redirection"), "true")}
 	if err := setUser(c, &command, "CommandLine"); err != nil {
 		return Failure(CodeEnvironment, err)
 	}
@@ -41,7 +41,7 @@ func (RunCommandLine) Run(ctx context.Context, c *Context) Outcome {
 	if err != nil {
 		return Failure(CodeContent, err)
 	}
-	command.Dir = dir
+	command.Dir, command.Line = dir, c.Variables.Expand(line) // now that _SMSTS<PackageID> is set (TS-131)
 	if strings.TrimSpace(command.Line) == "" {
 		return Failure(CodeInvalid, fmt.Errorf("step %q has no command line", c.Node.Name))
 	}

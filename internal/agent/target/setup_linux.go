@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
+	"github.com/bootyard/bootyard/content/client"
 	"github.com/bootyard/bootyard/images/apply"
 	"github.com/bootyard/bootyard/images/disk"
 	"github.com/bootyard/bootyard/tsengine/machine"
@@ -53,6 +57,32 @@ func (s setup) Setup(ctx context.Context, request machine.SetupRequest, progress
 	}
 	t.installed, t.system = &files, v.PARTUUID
 	return nil
+}
+
+// KeepContent implements agent.Target.
+func (t *Target) KeepContent(ctx context.Context, from, to string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	v, err := t.systemVolume()
+	if err != nil {
+		return err
+	}
+	dir, err := t.mount(ctx, v)
+	if err != nil {
+		return err
+	}
+	// Through the root, so that no link of the image leads the content elsewhere.
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	state := strings.TrimPrefix(apply.StateDir, "/")
+	cache := filepath.Join(state, filepath.Dir(to))
+	err = errors.Join(root.MkdirAll(state, 0o700), root.MkdirAll(cache, 0o755), root.Close())
+	if err != nil {
+		return fmt.Errorf("keep content for the new system: %w", err)
+	}
+	return client.Move(ctx, from, filepath.Join(dir, cache), filepath.Base(to))
 }
 
 // KeepState implements agent.Target.

@@ -56,7 +56,7 @@ func New(o Options) *Target {
 
 // Capabilities implements agent.Target.
 func (t *Target) Capabilities() machine.Capabilities {
-	return machine.Capabilities{Disks: disks{t}, Images: images{t}, Imaging: imaging{t}, OSSetup: setup{t}, Settings: settings{t}, UserState: offline{t: t}}
+	return machine.Capabilities{Disks: disks{t}, Images: images{t}, Imaging: imaging{t}, OSSetup: setup{t}, Settings: settings{t}, UserState: offline{t: t}, Volumes: folders{t}}
 }
 
 // DataDir implements agent.Target.
