@@ -13,7 +13,7 @@ import (
 	"github.com/bootyard/bootyard/tsengine/sequence"
 )
 
-// Info is what Files knows about a path. Version is empty where files carry none.
+// Info is what Files knows about a path. Version is empty where files carry none, Modified is zero where it is not known.
 type Info struct {
 	Folder   bool
 	Modified time.Time
@@ -77,6 +77,10 @@ func (e *Evaluator) path(ctx context.Context, x *sequence.Expression, folder boo
 		}
 	}
 	if op := x.Field("DateTimeOperator"); op != "" {
+		if info.Modified.IsZero() { // a fact sheet that does not say
+			e.warn(name + " has no known time of change to compare, taken as false (TS-71)")
+			return Verdict{false, name + " has no known time of change to compare"}, nil
+		}
 		want, err := ParseTime(x.Field("DateTime"))
 		if err != nil {
 			return Verdict{}, err

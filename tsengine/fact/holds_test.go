@@ -216,6 +216,8 @@ files:
 		{"date", "File", []string{"Path", `C:\Windows\explorer.exe`, "DateTime", "20240506070809.000000+000", "DateTimeOperator", "equals"}, true},
 		{"folder's date", "Folder", []string{"Path", `D:\keep`, "DateTime", "20240507000000.000000+000", "DateTimeOperator", "less"}, true},
 		{"no version is false", "File", []string{"Path", `\\server\share\a.txt`, "Version", "1", "VersionOperator", "notEquals"}, false},
+		{"no time is false", "File", []string{"Path", `\\server\share\a.txt`, "DateTime", "20240506070809.000000+000", "DateTimeOperator", "notEquals"}, false},
+		{"no folder's time is false", "Folder", []string{"Path", `C:\Windows`, "DateTime", "20240506070809.000000+000", "DateTimeOperator", "less"}, false},
 		{"missing, notEquals", "File", []string{"Path", `C:\gone`, "Version", "1", "VersionOperator", "notEquals"}, false},
 	} {
 		t.Run("TS-71 "+c.name, func(t *testing.T) {

@@ -20,7 +20,7 @@ func strip(n *node) *node {
 }
 
 func drawText(t *rapid.T) string {
-	return rapid.OneOf(rapid.StringN(0, 10, -1), rapid.SampledFrom([]string{"", " ", "null", "~", "true", "yes", "0x10", "010", "1e3", "1_000", "0 3010", "- a", "a: b", "a #b", "#x", "a\nb", "a\n\n b\n", "a\n", "\na", " a\nb", "a \nb", "a\t\n", "\t", "'", "\"", "\\", "C:\\x", "%A%", "[a", "{a", "a,b", "!t", "&a", "*a", "|", ">", "---", "...", "---\na", "2001-01-01", "a:", ":a", "?", "? a", "@", "`", "\u0085", "\u2028", "\ufeff", "🚀", "a\r\nb", "a\rb", "\x00", "\x7f", "é: ü", "<<", "=", ".5", "5.", "+1", "-1", "12:30:45", "0b1", "0o7", "a'b", "a \"b\" c"})).Filter(allowed).Draw(t, "text")
+	return rapid.OneOf(rapid.StringN(0, 10, -1), rapid.SampledFrom([]string{"", " ", "null", "~", "true", "yes", "0x10", "010", "1e3", "1_000", "0 3010", "- a", "a: b", "a #b", "#x", "a\nb", "a\n\n b\n", "a\n", "\na", " a\nb", "a \nb", "a\t\n", "\t", "'", "\"", "\\", "C:\\x", "%A%", "[a", "{a", "a,b", "!t", "&a", "*a", "|", ">", "---", "...", "---\na", "2001-01-01", "a:", ":a", "?", "? a", "@", "`", "\u0085", "\u2028", "\ufeff", "\ufffd", "\ufffda\n\ufffd", "🚀", "a\r\nb", "a\rb", "\x00", "\x7f", "é: ü", "<<", "=", ".5", "5.", "+1", "-1", "12:30:45", "0b1", "0o7", "a'b", "a \"b\" c"})).Filter(allowed).Draw(t, "text")
 }
 
 func drawNode(t *rapid.T, depth int) *node {

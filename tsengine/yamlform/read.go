@@ -293,7 +293,7 @@ func (r *reader) node(n ast.Node, depth int) (*node, error) {
 // allowed says whether a text can stand in XML 1.0 (section 2.2), which escapes in quotes could break.
 func allowed(s string) bool {
 	for _, r := range s {
-		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == utf8.RuneError || r == 0xFFFE || r == 0xFFFF {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
 			return false
 		}
 	}
