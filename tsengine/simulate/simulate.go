@@ -61,30 +61,51 @@ func Walk(ctx context.Context, o Options) (*Trace, error) {
 
 // Begins is the environment a simulation starts in when the facts name none: what _SMSTSInWinPE says if it is given;
 // else the boot environment for a sequence with a boot image or a step that installs an operating system from there;
-// else the full operating system.
-func Begins(s *sequence.Sequence, inWinPE string) tsengine.Environment {
+// else the full operating system. Child sequences that are at hand count like the nodes of s (TS-120).
+func Begins(s *sequence.Sequence, children map[string]*sequence.Sequence, inWinPE string) tsengine.Environment {
 	switch strings.ToLower(strings.TrimSpace(inWinPE)) {
 	case "true":
 		return tsengine.WinPE
 	case "false":
 		return tsengine.FullOS
 	}
-	boots := s.BootImageID != ""
-	for _, n := range s.All() {
-		if n.Kind != sequence.Step || !n.Enabled() {
-			continue
-		}
-		switch n.ShortType() {
-		case "PartitionDiskAction", "ApplyOperatingSystemAction", "BDD_InstallOS", "SetupWindowsAndSMSAction":
-			boots = true
-		case "UpgradeOperatingSystemAction":
-			return tsengine.FullOS
-		}
-	}
-	if boots {
+	c := beginning{children: children, seen: map[*sequence.Sequence]bool{}, boots: s.BootImageID != ""}
+	c.look(s)
+	if c.boots && !c.upgrades {
 		return tsengine.WinPE
 	}
 	return tsengine.FullOS
+}
+
+// beginning looks for steps that only make sense from one of the two environments.
+type beginning struct {
+	children        map[string]*sequence.Sequence
+	seen            map[*sequence.Sequence]bool
+	boots, upgrades bool
+}
+
+func (b *beginning) look(s *sequence.Sequence) {
+	if s == nil || b.seen[s] {
+		return
+	}
+	b.seen[s] = true
+	for _, n := range s.All() {
+		if !n.Enabled() {
+			continue
+		}
+		switch {
+		case n.Kind == sequence.SubSequence:
+			b.look(b.children[n.ChildID()])
+		case n.Kind == sequence.Group:
+		case n.ShortType() == "UpgradeOperatingSystemAction":
+			b.upgrades = true
+		default:
+			switch n.ShortType() {
+			case "PartitionDiskAction", "ApplyOperatingSystemAction", "BDD_InstallOS", "SetupWindowsAndSMSAction":
+				b.boots = true
+			}
+		}
+	}
 }
 
 func newWorld(o Options) (*world, error) {
@@ -105,7 +126,7 @@ func newWorld(o Options) (*world, error) {
 	}
 	w.environment = o.Machine.Environment
 	if w.environment == "" {
-		w.environment = Begins(o.Sequence, w.variables.Value("_SMSTSInWinPE"))
+		w.environment = Begins(o.Sequence, o.Children, w.variables.Value("_SMSTSInWinPE"))
 	}
 	w.began = w.environment
 	w.names(o.Sequence.All())

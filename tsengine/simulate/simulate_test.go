@@ -249,6 +249,11 @@ func TestChildren(t *testing.T) {
 	require.Equal(t, "r r r r r F4 n", results(trace))
 	require.Contains(t, *trace.Error, "exit code 4 is not in the success codes 0")
 
+	o.Children["BYD00002"] = parse(t, `<step type="SMS_TaskSequence_PartitionDiskAction" name="p" runIn="WinPE"><action>osddiskpart.exe</action></step>`)
+	require.Equal(t, "winpe", walk(t, o).Environment, "a child that partitions begins in the boot environment")
+	o.Sequence = parse(t, child("BYD00002", `disable="true"`))
+	require.Equal(t, "fullos", walk(t, o).Environment)
+
 	circle := parse(t, child("BYD00001", ""))
 	trace = walk(t, simulate.Options{Sequence: circle, Children: map[string]*sequence.Sequence{"BYD00001": circle}})
 	require.Equal(t, "n", results(trace))

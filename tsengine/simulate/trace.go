@@ -42,7 +42,7 @@ type Node struct {
 	Kind     string  `json:"kind"` // group, step, subtasksequence
 	Type     string  `json:"type"` // as written; empty for groups
 	Result   Result  `json:"result"`
-	ExitCode *uint32 `json:"exitCode"` // of steps that ran or failed; nil for other nodes
+	ExitCode *uint32 `json:"exitCode"` // of steps that ran or failed, of children that could not be started; nil for other nodes
 	Reason   string  `json:"reason"`
 	Depth    int     `json:"depth"`              // 0 at the root
 	Sequence string  `json:"sequence,omitempty"` // package id of the child sequence the node belongs to
