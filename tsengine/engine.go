@@ -187,7 +187,13 @@ func start(config Config, program *program) (*Engine, error) {
 // names and conditions may hold them too (TS-93). Values that refer to variables are known when they are expanded.
 func (e *Engine) knowSecrets() {
 	for i := range e.program.code {
-		for _, v := range e.program.code[i].node.Defaults {
+		n := e.program.code[i].node
+		for _, v := range step.HiddenValues(n) { // of Set Task Sequence Variable with "do not display"
+			if !strings.Contains(v, "%") {
+				e.variables.AddSecret(v)
+			}
+		}
+		for _, v := range n.Defaults {
 			if (variable.IsSecretName(v.Name) || variable.IsSecretName(v.Property)) && !strings.Contains(v.Value, "%") {
 				e.variables.AddSecret(v.Value)
 			}

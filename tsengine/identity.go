@@ -23,17 +23,19 @@ func (e *Engine) setGlobals() {
 	values, order := map[string]string{}, []string{}
 	for _, list := range lists {
 		for _, v := range list {
-			if _, seen := values[v.Name]; !seen {
+			name := strings.ToLower(strings.Trim(v.Name, " ")) // one variable, whatever its case (TS-80)
+			if _, seen := values[name]; !seen {
 				order = append(order, v.Name)
 			}
-			values[v.Name] = v.Value
+			values[name] = v.Value
 		}
 	}
 	for _, name := range order {
-		if _, set := e.variables.Lookup(name); set || values[name] == "" {
+		value := values[strings.ToLower(strings.Trim(name, " "))]
+		if _, set := e.variables.Lookup(name); set || value == "" {
 			continue
 		}
-		if err := e.variables.Assign(variable.Assignment{Name: name, Value: values[name]}); err != nil {
+		if err := e.variables.Assign(variable.Assignment{Name: name, Value: value}); err != nil {
 			e.log(smstslog.Warning, "Global variable of the sequence left out: "+err.Error())
 		}
 	}

@@ -68,7 +68,7 @@ func (e *Engine) perform(ctx context.Context, s step.Step, i int) (out step.Outc
 	defer e.setComponent(smstslog.TSManager)
 	defer func() {
 		if p := recover(); p != nil {
-			e.config.Logger.Error("step panicked", "step", n.Name, "type", n.Type, "stack", e.variables.Mask(string(debug.Stack())))
+			e.config.Logger.Error("step panicked", "step", e.variables.Mask(n.Name), "type", n.Type, "stack", e.variables.Mask(string(debug.Stack())))
 			out = step.Failure(step.CodeFailed, fmt.Errorf("internal error in step type %s; please report it with smsts.log", n.ShortType()))
 		}
 	}()

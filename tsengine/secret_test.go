@@ -68,6 +68,37 @@ func TestTS93SecretsAppearNowhere(t *testing.T) {
 	require.Contains(t, places["events"], "leak")
 }
 
+// TS-93: a value that a later step says not to show is masked from the start, and half of one at the cut of an output too.
+func TestTS93FromTheStartAndAtTheCut(t *testing.T) {
+	const hiddenValue, ruleValue = "later-hidden-value", "later-rule-value"
+	dir := t.TempDir()
+	log, err := smstslog.Open(dir, smstslog.Options{})
+	require.NoError(t, err)
+	rules := `&lt;Rules&gt;&lt;Rule&gt;&lt;Variables&gt;&lt;Variable Name="R" IsSecret="true"&gt;` + ruleValue + `&lt;/Variable&gt;&lt;/Variables&gt;&lt;/Rule&gt;&lt;/Rules&gt;`
+	// The output's last 1000 characters begin in the middle of the secret.
+	print := "sh -c 'echo " + hiddenValue + strings.Repeat("x", 990) + "'"
+	r := execute(t, parse(t, command("early "+hiddenValue+" "+ruleValue, "true", "")+
+		typed("RunCommandLineAction", "print", "", hidden("CommandLine", print), item("SMSTSRunCommandLineOutputVariableName", "Copy"))+
+		typed("SetVariableAction", "hide", "", hidden("VariableName", "Hidden"), hidden("VariableValue", hiddenValue), hidden("DoNotShowVariableValue", "true"))+
+		typed("SetDynamicVariablesAction", "rules", "", item("OSDSetDynamicVariablesRules", rules))), func(c *tsengine.Config) {
+		c.Log, c.Machine.Commands = log, process.Runner{}
+	})
+	require.NoError(t, log.Close())
+	require.Equal(t, tsengine.Succeeded, r.result.Outcome, r.result.Error)
+	require.Equal(t, hiddenValue[len(hiddenValue)-10:]+strings.Repeat("x", 990), r.engine.Variables().Value("Copy"), "TS-102")
+	text, err := os.ReadFile(filepath.Join(dir, smstslog.Name))
+	require.NoError(t, err)
+	events, err := json.Marshal(r.recorder.events)
+	require.NoError(t, err)
+	list, err := json.Marshal(r.engine.Variables().List())
+	require.NoError(t, err)
+	for place, content := range map[string]string{"log": string(text), "events": string(events), "variables": string(list), "checkpoints": string(bytes.Join(r.store.saves, nil))} {
+		for _, mark := range []string{hiddenValue, ruleValue, hiddenValue[len(hiddenValue)-10:]} {
+			require.NotContains(t, content, mark, place)
+		}
+	}
+}
+
 // TS-94.
 func TestTS94DoNotLogCommand(t *testing.T) {
 	dir := t.TempDir()

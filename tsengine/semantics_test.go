@@ -67,7 +67,7 @@ func TestTS120To121ChildSequences(t *testing.T) {
 	child := func(id, attributes string) string {
 		return `<subtasksequence type="SMS_TaskSequence_SubTasksequence" name="run ` + id + `" successCodeList="0" ` + attributes + `><action>SubTasksequence.exe</action><defaultVarList>` + item("OSDSubTasksequencePackageID", id) + `</defaultVarList></subtasksequence>`
 	}
-	good := parse(t, `<globalVarList><variable name="FromChild">yes</variable></globalVarList>`+setVariable("Out", "from child %In%")+command("in child", "child", ""))
+	good := parse(t, `<globalVarList><variable name="FromChild">no</variable><variable name="fromchild">yes</variable></globalVarList>`+setVariable("Out", "from child %In%")+command("in child", "child", ""))
 	bad := parse(t, command("bad", "exit 8", "")+command("never", "never", ""))
 	children := map[string]*sequence.Sequence{"BYD00011": good, "BYD00012": bad, "BYD00013": parse(t, child("BYD00014", "")), "BYD00014": parse(t, child("BYD00013", ""))}
 	with := func(c *tsengine.Config) { c.Children = children }

@@ -142,6 +142,7 @@ func (w *world) config(o Options) tsengine.Config {
 	if files == nil {
 		files = noFiles{}
 	}
+	files = askedFiles{files, w}
 	hardware := o.Machine.Hardware
 	hardware.UEFI = hardware.UEFI || w.variables.True("_SMSTSBootUEFI")
 	key := make([]byte, 32)
@@ -154,7 +155,7 @@ func (w *world) config(o Options) tsengine.Config {
 			DownloadOnDemand: w.variables.True("_SMSTSDownloadOnDemand"), UserStarted: w.variables.True("_SMSTSUserStarted"),
 		},
 		Hardware: w.overrideHardware(hardware),
-		Machine:  machine.Capabilities{Commands: noCommands{}}, Facts: o.Machine.Facts, Files: files,
+		Machine:  machine.Capabilities{Commands: noCommands{}}, Facts: w.facts(o.Machine.Facts), Files: files,
 		Steps: w.step, Absent: w.absent, CanRestart: w.canRestart,
 		Store: w, Sealer: sealer, Reporter: w.recorder,
 	}
@@ -233,6 +234,9 @@ func (w *world) trace(r tsengine.Result) *Trace {
 		if !w.known(key, len(t.Nodes)) {
 			t.Warnings = append(t.Warnings, fmt.Sprintf("exit code for %q: no node has this name or pointer", key))
 		}
+	}
+	for i := range t.Warnings {
+		t.Warnings[i] = w.variables.Mask(t.Warnings[i])
 	}
 	slices.Sort(t.Warnings)
 	t.Warnings = slices.Compact(t.Warnings)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/tsengine"
+	"github.com/bootyard/bootyard/tsengine/fact"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/simulate"
 	"github.com/bootyard/bootyard/tsengine/variable"
@@ -265,13 +266,30 @@ func TestSecrets(t *testing.T) {
 	const secret = "s3cr3t-v4lue"
 	trace := walk(t, simulate.Options{
 		Sequence: parse(t, set("OSDJoinPassword", secret)+set("Copy", "x"+secret)+group("named %Hidden% "+secret, "", when("OSDJoinPassword", "equals", secret)+step("a "+secret, ""))+
-			group("skipped", "", when("Hidden", "equals", "x")+step("b", ""))),
+			group("skipped", "", when("Hidden", "equals", "x")+step("b", ""))+strings.Replace(child("BYD00009", ""), `name="`, `name="`+secret, 1)),
 		Set: []variable.Assignment{{Name: "Hidden", Value: secret + "2", Secret: true}},
 	})
 	b, err := json.Marshal(trace)
 	require.NoError(t, err)
 	require.NotContains(t, string(b), secret)
 	require.Equal(t, variable.Mask, trace.Variables["Hidden"])
+	require.Len(t, trace.Warnings, 1)
+}
+
+// TS-76: what the facts do not speak of is said once for each class and kind.
+func TestTS76UnknownIsWarned(t *testing.T) {
+	wmi := func(query string) string {
+		return `<condition><expression type="SMS_TaskSequence_WMIConditionExpression"><variable name="Query">` + query + `</variable></expression></condition>`
+	}
+	file := `<condition><expression type="SMS_TaskSequence_FileConditionExpression"><variable name="Path">C:\a</variable></expression></condition>`
+	sheet, err := fact.Parse([]byte("wmi: {Win32_Battery: []}"))
+	require.NoError(t, err)
+	trace := walk(t, simulate.Options{Sequence: parse(t, group("a", "", wmi("SELECT * FROM Moon WHERE A = 1"))+group("b", "", wmi("SELECT * FROM Moon WHERE A = 2"))+
+		group("c", "", wmi("SELECT * FROM Win32_Battery"))+group("d", "", file)), Machine: simulate.Describe(sheet)})
+	require.Equal(t, "s s s s", results(trace))
+	require.Len(t, trace.Warnings, 2)
+	require.Contains(t, trace.Warnings[0], "no class Moon")
+	require.Contains(t, trace.Warnings[1], "no list of files")
 }
 
 // What a machine's variables say beats what the engine knows; the environment decides _SMSTSInWinPE.

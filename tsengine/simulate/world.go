@@ -145,6 +145,50 @@ type noFiles struct{}
 // Stat implements condition.Files.
 func (noFiles) Stat(string) (condition.Info, error) { return condition.Info{}, fs.ErrNotExist }
 
+// askedFacts and askedFiles warn of what the machine's description does not speak of, once for each class or kind: the
+// conditions that ask for it are false (TS-76).
+type askedFacts struct {
+	condition.Facts
+	world *world
+}
+
+func (w *world) facts(of condition.Facts) condition.Facts {
+	if of == nil {
+		return nil
+	}
+	return askedFacts{of, w}
+}
+
+// Holds implements condition.Facts.
+func (a askedFacts) Holds(ctx context.Context, x *sequence.Expression) (condition.Verdict, error) {
+	v, err := a.Facts.Holds(ctx, x)
+	if errors.Is(err, condition.ErrUnknown) {
+		a.world.unknown(err)
+	}
+	return v, err
+}
+
+type askedFiles struct {
+	condition.Files
+	world *world
+}
+
+// Stat implements condition.Files.
+func (a askedFiles) Stat(path string) (condition.Info, error) {
+	info, err := a.Files.Stat(path)
+	if errors.Is(err, condition.ErrUnknown) {
+		a.world.unknown(fmt.Errorf("%w: no list of files", err))
+	}
+	return info, err
+}
+
+func (w *world) unknown(err error) {
+	text := fmt.Sprintf("%v; conditions that ask for it are false (TS-76)", err)
+	if !slices.Contains(w.warnings, text) {
+		w.warn("%s", text)
+	}
+}
+
 type noCommands struct{}
 
 // Run implements machine.Commands.

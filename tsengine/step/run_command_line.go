@@ -59,7 +59,9 @@ func (RunCommandLine) Run(ctx context.Context, c *Context) Outcome {
 
 // finishCommand turns the end of a program into an outcome; output names the input that names the output variable.
 func finishCommand(c *Context, x *exchange, output string, exit machine.Exit, err error) Outcome {
-	out := Outcome{Code: exit.Code, Output: lastCharacters(exit.Output)}
+	// Masked before it is cut: half a secret would not be known as one (TS-93).
+	shown := c.Variables.Mask(exit.Output)
+	out := Outcome{Code: exit.Code, Output: lastCharacters(shown)}
 	switch {
 	case errors.Is(err, machine.ErrTimeout):
 		out.Code, out.Err = CodeTimeout, fmt.Errorf("the command did not end within %s and was killed with all it started (TS-28)", c.Node.Timeout)
@@ -80,7 +82,8 @@ func finishCommand(c *Context, x *exchange, output string, exit machine.Exit, er
 	if name == "" {
 		return out
 	}
-	if err := c.Variables.Assign(variable.Assignment{Name: name, Value: out.Output}); err != nil {
+	value := variable.Assignment{Name: name, Value: lastCharacters(exit.Output), Secret: shown != exit.Output}
+	if err := c.Variables.Assign(value); err != nil {
 		out.Code, out.Err = CodeInvalid, fmt.Errorf("output variable: %w", err)
 	}
 	return out

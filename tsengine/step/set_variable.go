@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
 	"github.com/bootyard/bootyard/tsengine/variable"
 )
@@ -21,7 +22,7 @@ func (SetVariable) Contract() Contract {
 // Run implements Step. The values come from the variables of the step, not from the action text, which mangles quotes
 // and percent signs; only old exports without them are read from the action.
 func (SetVariable) Run(_ context.Context, c *Context) Outcome {
-	name, value, hidden, err := readAssignment(c)
+	name, value, hidden, err := readAssignment(c.Node)
 	if err != nil {
 		return Failure(CodeInvalid, err)
 	}
@@ -39,16 +40,16 @@ func (SetVariable) Run(_ context.Context, c *Context) Outcome {
 	return Outcome{}
 }
 
-func readAssignment(c *Context) (name, value string, hidden bool, err error) {
-	name, ok := c.Node.Input("VariableName")
+func readAssignment(n *sequence.Node) (name, value string, hidden bool, err error) {
+	name, ok := n.Input("VariableName")
 	if !ok {
-		return parseTSEnv(c.Node.Action)
+		return parseTSEnv(n.Action)
 	}
-	value, _ = c.Node.Input("VariableValue")
-	flag, _ := c.Node.Input("DoNotShowVariableValue")
+	value, _ = n.Input("VariableValue")
+	flag, _ := n.Input("DoNotShowVariableValue")
 	if strings.EqualFold(strings.TrimSpace(flag), "true") {
 		hidden = true
-		if v, ok := c.Node.Input("HiddenVariableValue"); ok {
+		if v, ok := n.Input("HiddenVariableValue"); ok {
 			value = v
 		}
 	}
@@ -56,6 +57,33 @@ func readAssignment(c *Context) (name, value string, hidden bool, err error) {
 		return "", "", false, errors.New("the step names no variable")
 	}
 	return name, value, hidden, nil
+}
+
+// HiddenValues are the values that a step says must not be shown, as they stand in it: those of Set Task Sequence Variable
+// with "do not display" and of rules with secret variables (TS-93).
+func HiddenValues(n *sequence.Node) []string {
+	switch n.ShortType() {
+	case "SetVariableAction":
+		if _, value, hidden, err := readAssignment(n); err == nil && hidden {
+			return []string{value}
+		}
+	case "SetDynamicVariablesAction":
+		text, _ := n.Input("OSDSetDynamicVariablesRules")
+		rules, err := sequence.ParseRules(text)
+		if err != nil {
+			return nil // the step will say so
+		}
+		var out []string
+		for _, rule := range rules {
+			for _, v := range rule.Variables {
+				if v.Secret {
+					out = append(out, v.Value)
+				}
+			}
+		}
+		return out
+	}
+	return nil
 }
 
 // parseTSEnv reads tsenv.exe "NAME=VALUE" [/hiddenflag:True].

@@ -125,7 +125,7 @@ func TestSnapshot(t *testing.T) {
 	require.NoError(t, err)
 	_, err = e.Snapshot(seal)
 	require.NoError(t, err)
-	require.Equal(t, 1, sealed, "each value is sealed once")
+	require.Equal(t, 2, sealed, "the value and the list of known secrets, each once")
 	text, err := json.Marshal(entries)
 	require.NoError(t, err)
 	require.NotContains(t, string(text), "very-secret")
@@ -140,6 +140,33 @@ func TestSnapshot(t *testing.T) {
 	require.Equal(t, "p", other.Value("plain"))
 	_, err = variable.New().Snapshot(nil)
 	require.NoError(t, err)
+}
+
+// TS-93: what a variable held before a restart is still a secret after it, and so is what no variable ever held.
+func TestTS93ForgottenSecretsSurviveARestart(t *testing.T) {
+	same := func(b []byte) ([]byte, error) { return bytes.Clone(b), nil }
+	e := variable.New()
+	require.NoError(t, e.SetSecret("Hidden", "first-secret"))
+	_, err := e.Snapshot(same)
+	require.NoError(t, err)
+	require.NoError(t, e.Set("Hidden", ""))
+	e.AddSecret("only-seen")
+	entries, err := e.Snapshot(same)
+	require.NoError(t, err)
+	other := variable.New()
+	require.NoError(t, other.Restore(entries, same))
+	require.Empty(t, other.List())
+	require.Equal(t, variable.Mask+" "+variable.Mask, other.Mask("first-secret only-seen"))
+	require.ErrorContains(t, other.Restore(entries, func([]byte) ([]byte, error) { return []byte("x"), nil }), "known secrets")
+}
+
+// A hidden switch does not mask each "true" of the log and of the engine's own variables.
+func TestTS93SwitchesAreNotSearchedFor(t *testing.T) {
+	e := variable.New()
+	require.NoError(t, e.Set("_SMSTSInWinPE", "true"))
+	require.NoError(t, e.Assign(variable.Assignment{Name: "Hidden", Value: "TRUE", Secret: true}))
+	require.Equal(t, "it is true", e.Mask("it is true"))
+	require.Equal(t, []variable.Assignment{{Name: "Hidden", Value: variable.Mask, Secret: true}, {Name: "_SMSTSInWinPE", Value: "true"}}, e.List())
 }
 
 func FuzzExpand(f *testing.F) {

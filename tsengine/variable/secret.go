@@ -19,12 +19,17 @@ type secretSet struct {
 	values   map[string]struct{}
 	replacer *strings.Replacer // of all values; nil when there are none
 	list     []string
+	sealed   []byte // all values, for checkpoints; nil when it has to be made anew
 }
 
 func newSecretSet() *secretSet { return &secretSet{values: map[string]struct{}{}} }
 
-// add reports whether the secret was not known yet.
+// add reports whether the secret was not known yet. The words of a switch are not searched for: masking each "true" of a
+// log hides nothing and spoils it.
 func (s *secretSet) add(value string) bool {
+	if strings.EqualFold(value, "true") || strings.EqualFold(value, "false") {
+		return false
+	}
 	before := len(s.values)
 	s.values[value] = struct{}{}
 	for _, line := range strings.FieldsFunc(value, func(r rune) bool { return r == '\n' || r == '\r' }) {
@@ -33,6 +38,7 @@ func (s *secretSet) add(value string) bool {
 	if len(s.values) == before {
 		return false
 	}
+	s.sealed = nil
 	s.list = s.list[:0]
 	short := []string{}
 	for v := range s.values {

@@ -1,11 +1,15 @@
 package variable
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 )
 
-// Entry is a variable in a checkpoint. A secret has Sealed and no Value.
+// Entry is a variable in a checkpoint. A secret has Sealed and no Value. The entry without a name holds, sealed, the
+// secrets that texts must not show although no variable has them any more.
 type Entry struct {
 	Name   string `json:"name"`
 	Value  string `json:"value,omitempty"`
@@ -34,8 +38,41 @@ func (e *Environment) Snapshot(seal func([]byte) ([]byte, error)) ([]Entry, erro
 		}
 		out = append(out, Entry{Name: n.name, Secret: true, Sealed: n.sealed})
 	}
+	if err := e.sealKnown(seal); err != nil {
+		return nil, err
+	}
+	if e.secrets.sealed != nil {
+		out = append(out, Entry{Secret: true, Sealed: e.secrets.sealed})
+	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out, nil
+}
+
+// sealKnown seals the known secrets once for each time that one was added: a program may print after a restart what a
+// variable held before it (TS-93). The caller holds the lock.
+func (e *Environment) sealKnown(seal func([]byte) ([]byte, error)) error {
+	if len(e.secrets.values) == 0 || e.secrets.sealed != nil {
+		return nil
+	}
+	plain, err := json.Marshal(slices.Sorted(maps.Keys(e.secrets.values)))
+	if err != nil {
+		return fmt.Errorf("seal the known secrets: %w", err)
+	}
+	if e.secrets.sealed, err = seal(plain); err != nil {
+		return fmt.Errorf("seal the known secrets: %w", err)
+	}
+	return nil
+}
+
+func openKnown(sealed []byte, open func([]byte) ([]byte, error)) (secrets []string, err error) {
+	plain, err := open(sealed)
+	if err == nil {
+		err = json.Unmarshal(plain, &secrets)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the known secrets of the checkpoint: %w", err)
+	}
+	return secrets, nil
 }
 
 // Restore makes the entries of a checkpoint the global variables. On error the environment is unchanged.
@@ -43,6 +80,14 @@ func (e *Environment) Restore(entries []Entry, open func([]byte) ([]byte, error)
 	global, size := make(map[string]entry, len(entries)), 0
 	var secrets []string
 	for _, x := range entries {
+		if x.Name == "" && x.Secret {
+			known, err := openKnown(x.Sealed, open)
+			if err != nil {
+				return err
+			}
+			secrets = append(secrets, known...)
+			continue
+		}
 		if err := CheckName(x.Name); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
