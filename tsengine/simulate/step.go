@@ -10,7 +10,6 @@ import (
 	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/step"
-	"github.com/bootyard/bootyard/tsengine/variable"
 )
 
 // simulated is a step without effects outside the engine. What the type demands of its environment stays.
@@ -64,12 +63,8 @@ func (s simulated) elsewhere(c *step.Context) string {
 // effect is what a successful step does that later nodes can see, with words for it.
 func (s simulated) effect(ctx context.Context, c *step.Context) (step.Outcome, string) {
 	switch c.Node.ShortType() {
-	case "SetVariableAction":
-		return s.setVariable(ctx, c)
-	case "SetDynamicVariablesAction":
-		before := values(c)
-		out := s.real.Run(ctx, c)
-		return out, changes(before, values(c))
+	case "SetVariableAction", "SetDynamicVariablesAction":
+		return changing(c, func() step.Outcome { return s.real.Run(ctx, c) })
 	case "RebootAction":
 		return s.reboot(ctx, c), ""
 	case "PartitionDiskAction":
@@ -88,9 +83,7 @@ func (s simulated) effect(ctx context.Context, c *step.Context) (step.Outcome, s
 	}
 	switch real := s.real.(type) {
 	case step.NextPhase:
-		before := one(c, "PHASE")
-		out := real.Run(ctx, c)
-		return out, changes(before, one(c, "PHASE"))
+		return changing(c, func() step.Outcome { return real.Run(ctx, c) })
 	case step.ToolkitStep:
 		return s.toolkit(ctx, c, real)
 	}
@@ -98,19 +91,6 @@ func (s simulated) effect(ctx context.Context, c *step.Context) (step.Outcome, s
 		return step.Outcome{}, "this version cannot run its type and takes it to succeed"
 	}
 	return step.Outcome{}, ""
-}
-
-// setVariable looks at the one variable the step names: comparing all of them would make a simulation's time grow with
-// the square of their number. Only an old export, whose step names it in the action, is compared as a whole.
-func (s simulated) setVariable(ctx context.Context, c *step.Context) (step.Outcome, string) {
-	look := values
-	if input, ok := c.Node.Input("VariableName"); ok {
-		name := strings.TrimSpace(c.Variables.Expand(input))
-		look = func(c *step.Context) map[string]string { return one(c, name) }
-	}
-	before := look(c)
-	out := s.real.Run(ctx, c)
-	return out, changes(before, look(c))
 }
 
 // toolkit is a script of MDT or PSD: what decides where the machine starts next, and the letters of a new disk.
@@ -149,11 +129,11 @@ func (s simulated) reboot(ctx context.Context, c *step.Context) step.Outcome {
 func (s simulated) partition(ctx context.Context, c *step.Context) (step.Outcome, string) {
 	s.world.disk = diskEmpty
 	c.Machine.Disks = imaginedDisks{}
-	before := values(c)
-	if out := s.real.Run(ctx, c); out.Err != nil {
+	out, changes := changing(c, func() step.Outcome { return s.real.Run(ctx, c) })
+	if out.Err != nil {
 		return step.Outcome{}, "its letter variables are unknown: " + out.Err.Error()
 	}
-	return step.Outcome{}, changes(before, values(c))
+	return step.Outcome{}, changes
 }
 
 // imaginedDisks are as large as needed.
@@ -172,45 +152,22 @@ func (imaginedDisks) Partition(_ context.Context, r machine.DiskRequest, _ machi
 	return out, nil
 }
 
-// values are the global variables as they may be shown.
-func values(c *step.Context) map[string]string {
-	out := map[string]string{}
-	for _, v := range c.Variables.List() {
-		out[v.Name] = v.Value
-	}
-	return out
-}
-
-// one is what values has of one variable.
-func one(c *step.Context, name string) map[string]string {
-	value, ok := c.Variables.LookupGlobal(name)
-	switch {
-	case !ok:
-		return nil
-	case c.Variables.Secret(name):
-		value = variable.Mask
-	}
-	return map[string]string{name: value}
-}
-
 // maxChanges bounds how many variables one reason names.
 const maxChanges = 20
 
-func changes(before, after map[string]string) string {
-	var out []string
-	for name, value := range after {
-		if before[name] != value {
-			out = append(out, fmt.Sprintf("sets %s to '%s'", name, value))
+// changing is what a step does and which variables it changes.
+func changing(c *step.Context, run func() step.Outcome) (out step.Outcome, words string) {
+	var list []string
+	for _, v := range c.Variables.Changes(func() { out = run() }) {
+		if v.Deleted {
+			list = append(list, "deletes "+v.Name)
+		} else {
+			list = append(list, fmt.Sprintf("sets %s to '%s'", v.Name, v.Value))
 		}
 	}
-	for name := range before {
-		if _, still := after[name]; !still {
-			out = append(out, "deletes "+name)
-		}
+	slices.Sort(list)
+	if len(list) > maxChanges {
+		list = append(list[:maxChanges], fmt.Sprintf("and %d more", len(list)-maxChanges))
 	}
-	slices.Sort(out)
-	if len(out) > maxChanges {
-		out = append(out[:maxChanges], fmt.Sprintf("and %d more", len(out)-maxChanges))
-	}
-	return strings.Join(out, ", ")
+	return out, strings.Join(list, ", ")
 }

@@ -15,11 +15,13 @@ type Environment struct {
 	local   map[string]entry
 	bytes   int
 	secrets *secretSet
+	before  map[string]entry // what Changes will compare; nil when nobody looks
 }
 
 type entry struct {
 	name, value string
 	secret      bool
+	judged      int    // generation of the secrets when that was found out
 	sealed      []byte // of this value, so that a checkpoint seals each secret once
 }
 
@@ -83,6 +85,10 @@ func (e *Environment) put(a Assignment, sticky bool) error {
 	defer e.mu.Unlock()
 	k := key(a.Name)
 	old, had := e.global[k]
+	old.secret = had && e.secret(old)
+	if _, seen := e.before[k]; !seen && e.before != nil {
+		e.before[k] = old
+	}
 	if a.Value == "" {
 		if had {
 			e.bytes -= len(old.name) + len(old.value)
@@ -105,11 +111,11 @@ func (e *Environment) put(a Assignment, sticky bool) error {
 		return fmt.Errorf("%s: %w", next.name, ErrTooLarge)
 	}
 	if next.secret = a.Secret || IsSecretName(next.name) || sticky && had && old.secret; next.secret {
-		e.learn(a.Value)
+		e.secrets.add(a.Value)
 	}
 	// A value that carries a secret is kept like one. What is masked in texts is the secret in it, not the whole, which
 	// may hold ordinary words.
-	next.secret = next.secret || e.secrets.within(a.Value)
+	next.secret, next.judged = next.secret || e.secrets.within(a.Value), e.secrets.generation()
 	e.global[k], e.bytes = next, size
 	return nil
 }
@@ -126,7 +132,7 @@ func (e *Environment) EnterStep(defaults []Assignment) {
 		}
 		n := entry{name: strings.Trim(d.Name, " "), value: d.Value}
 		if n.secret = d.Secret || IsSecretName(d.Name); n.secret {
-			e.learn(d.Value)
+			e.secrets.add(d.Value)
 		}
 		e.local[key(d.Name)] = n
 	}
@@ -175,7 +181,7 @@ func (e *Environment) Secret(name string) bool {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	n, ok := e.find(name)
-	return ok && n.secret || IsSecretName(name)
+	return ok && e.secret(n) || IsSecretName(name)
 }
 
 // True says whether the variable's value is "true" in any case.
@@ -183,8 +189,9 @@ func (e *Environment) True(name string) bool { return strings.EqualFold(e.Value(
 
 // List returns all global variables by name, secrets masked: for the log, the debugger and the API.
 func (e *Environment) List() []Assignment {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.judgeAll()
 	out := make([]Assignment, 0, len(e.global))
 	for _, n := range e.global {
 		v := n.value

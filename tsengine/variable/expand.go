@@ -43,7 +43,7 @@ func (e *Environment) expand(text string, masked bool) (string, bool) {
 		if name := text[1 : 1+j]; j > 0 && j <= MaxName && CheckName(name) == nil && name[0] != ' ' && name[j-1] != ' ' {
 			if n, ok := e.find(name); ok {
 				value := n.value
-				if n.secret {
+				if e.secret(n) {
 					secret = true
 					if masked {
 						value = Mask

@@ -1,9 +1,6 @@
 package variable
 
-import (
-	"sort"
-	"strings"
-)
+import "strings"
 
 // Mask stands in for a secret wherever it would be shown.
 const Mask = "********"
@@ -16,66 +13,81 @@ const minMasked = 4
 // secretSet remembers every secret value of the run, also those changed or deleted since: they may still turn up in
 // the output of a program.
 type secretSet struct {
-	values   map[string]struct{}
-	replacer *strings.Replacer // of all values; nil when there are none
-	list     []string
-	sealed   []byte // all values, for checkpoints; nil when it has to be made anew
+	values map[string]struct{}
+	words  matcher // that are searched for
+	quoted matcher // the shorter ones, with their quotes
+	sealed []byte  // all values, for checkpoints; nil when it has to be made anew
 }
 
 func newSecretSet() *secretSet { return &secretSet{values: map[string]struct{}{}} }
 
-// add reports whether the secret was not known yet. The words of a switch are not searched for: masking each "true" of a
-// log hides nothing and spoils it.
-func (s *secretSet) add(value string) bool {
-	if strings.EqualFold(value, "true") || strings.EqualFold(value, "false") {
-		return false
-	}
-	before := len(s.values)
-	s.values[value] = struct{}{}
+func (s *secretSet) add(value string) {
+	s.one(value)
 	for _, line := range strings.FieldsFunc(value, func(r rune) bool { return r == '\n' || r == '\r' }) {
-		s.values[line] = struct{}{} // a program may print a part of a secret of several lines
+		s.one(line) // a program may print a part of a secret of several lines
 	}
-	if len(s.values) == before {
-		return false
-	}
-	s.sealed = nil
-	s.list = s.list[:0]
-	short := []string{}
-	for v := range s.values {
-		if len(v) >= minMasked {
-			s.list = append(s.list, v)
-		} else {
-			short = append(short, v)
-		}
-	}
-	sort.Strings(short)
-	sort.Slice(s.list, func(i, j int) bool { return len(s.list[i]) > len(s.list[j]) }) // longest first
-	pairs := make([]string, 0, 2*len(s.list))
-	for _, v := range s.list {
-		pairs = append(pairs, v, Mask)
-	}
-	for _, v := range short {
-		for _, quote := range [...]string{`"`, `'`} {
-			pairs = append(pairs, quote+v+quote, quote+Mask+quote)
-		}
-	}
-	s.replacer = nil
-	if len(pairs) > 0 {
-		s.replacer = strings.NewReplacer(pairs...)
-	}
-	return true
 }
 
-func (s *secretSet) within(text string) bool {
-	if _, whole := s.values[text]; whole {
-		return true
+// one adds a value or a line of it. The words of a switch are not searched for: masking each "true" of a log hides nothing
+// and spoils it.
+func (s *secretSet) one(value string) {
+	if _, known := s.values[value]; known || value == "" || strings.EqualFold(value, "true") || strings.EqualFold(value, "false") {
+		return
 	}
-	for _, v := range s.list {
-		if strings.Contains(text, v) {
-			return true
+	s.values[value], s.sealed = struct{}{}, nil
+	if len(value) >= minMasked {
+		s.words.add(value)
+		return
+	}
+	for _, quote := range [...]string{`"`, `'`} {
+		s.quoted.add(quote + value + quote)
+	}
+}
+
+// generation rises with every secret.
+func (s *secretSet) generation() int { return len(s.values) }
+
+// within says whether a text is a secret or carries one.
+func (s *secretSet) within(text string) bool {
+	_, whole := s.values[text]
+	return whole || s.words.in(text)
+}
+
+// mask replaces secrets, at each place the longest.
+func (s *secretSet) mask(text string) string {
+	if _, whole := s.values[text]; whole {
+		return Mask
+	}
+	if !s.words.some && !s.quoted.some {
+		return text
+	}
+	var out strings.Builder
+	kept := 0 // from here on text is not written yet
+	for i := 0; i < len(text); {
+		c := text[i]
+		if s.words.next[c] == nil && s.quoted.next[c] == nil {
+			i++
+			continue
+		}
+		if n := s.words.longest(text[i:]); n > 0 {
+			out.WriteString(text[kept:i])
+			out.WriteString(Mask)
+			i += n
+			kept = i
+		} else if n := s.quoted.longest(text[i:]); n > 0 {
+			out.WriteString(text[kept : i+1])
+			out.WriteString(Mask)
+			i += n
+			kept = i - 1 // the quote at the end
+		} else {
+			i++
 		}
 	}
-	return false
+	if kept == 0 {
+		return text
+	}
+	out.WriteString(text[kept:])
+	return out.String()
 }
 
 // Mask replaces every secret value in text. All text that leaves the engine (log, status, errors, output) goes through
@@ -83,34 +95,33 @@ func (s *secretSet) within(text string) bool {
 func (e *Environment) Mask(text string) string {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	if e.secrets.replacer == nil {
-		return text
-	}
-	if _, whole := e.secrets.values[text]; whole {
-		return Mask
-	}
-	return e.secrets.replacer.Replace(text)
+	return e.secrets.mask(text)
 }
 
-// AddSecret makes Mask hide a value that is in no variable, such as an expanded password.
+// AddSecret makes Mask hide a value that is in no variable, such as an expanded password. A variable that was set earlier
+// and carries it is kept like one from now on: it would else be shown, and stand in checkpoints in clear, depending on the
+// order in which the two were set.
 func (e *Environment) AddSecret(value string) {
 	if value == "" {
 		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.learn(value)
+	e.secrets.add(value)
 }
 
-// learn adds a secret. A variable that was set earlier and carries it is kept like one from now on: it would else be
-// shown, and stand in checkpoints in clear, depending on the order in which the two were set. The caller holds the lock.
-func (e *Environment) learn(value string) {
-	if !e.secrets.add(value) {
-		return
-	}
+// secret says whether a variable is one now. One that was set before the latest secret was learnt is looked at again here,
+// when somebody asks, since looking at all of them for every secret would take the square of their number.
+func (e *Environment) secret(n entry) bool {
+	return n.secret || n.judged < e.secrets.generation() && e.secrets.within(n.value)
+}
+
+// judgeAll brings all variables up to date. The caller holds the lock for writing.
+func (e *Environment) judgeAll() {
+	now := e.secrets.generation()
 	for k, n := range e.global {
-		if !n.secret && e.secrets.within(n.value) {
-			n.secret = true
+		if n.judged < now {
+			n.secret, n.judged = e.secret(n), now
 			e.global[k] = n
 		}
 	}

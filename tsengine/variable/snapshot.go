@@ -22,6 +22,7 @@ type Entry struct {
 func (e *Environment) Snapshot(seal func([]byte) ([]byte, error)) ([]Entry, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.judgeAll()
 	out := make([]Entry, 0, len(e.global))
 	for k, n := range e.global {
 		if !n.secret {
@@ -110,7 +111,7 @@ func (e *Environment) Restore(entries []Entry, open func([]byte) ([]byte, error)
 	defer e.mu.Unlock()
 	e.global, e.local, e.bytes = global, nil, size
 	for _, s := range secrets {
-		e.learn(s)
+		e.secrets.add(s)
 	}
 	return nil
 }
