@@ -10,10 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ntfsTimeout bounds the start of NTFS-3G, which looks at the whole volume's table of clusters first.
+const ntfsTimeout = 2 * time.Minute
+
 // Mount mounts a volume on a folder, which is made when it is missing. The
-// kernel loads the file system's module by itself when kmod is there.
+// kernel loads the file system's module by itself when kmod is there. NTFS is
+// mounted by NTFS-3G, because Debian's kernel cannot write it.
 func Mount(ctx context.Context, v Volume, target string) error {
-	fsType := map[FileSystem]string{FAT32: "vfat", EXT4: "ext4", XFS: "xfs", BTRFS: "btrfs", NTFS: "ntfs3"}[v.FileSystem]
+	fsType := map[FileSystem]string{FAT32: "vfat", EXT4: "ext4", XFS: "xfs", BTRFS: "btrfs", NTFS: "ntfs-3g"}[v.FileSystem]
 	if fsType == "" {
 		return fmt.Errorf("mount %s: it has no file system for files", v.Device)
 	}
@@ -22,6 +26,12 @@ func Mount(ctx context.Context, v Volume, target string) error {
 	}
 	if err := os.MkdirAll(target, 0o700); err != nil {
 		return fmt.Errorf("mount %s: %w", v.Device, err)
+	}
+	if v.FileSystem == NTFS {
+		if _, err := run(ctx, ntfsTimeout, "", "ntfs-3g", "-o", "noatime,big_writes", v.Device, target); err != nil {
+			return fmt.Errorf("mount %s (NTFS) on %s: %w", v.Device, target, err)
+		}
+		return nil
 	}
 	data := ""
 	if v.FileSystem == FAT32 {

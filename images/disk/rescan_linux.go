@@ -64,37 +64,50 @@ func readTable(ctx context.Context, d Disk) ([]tablePart, error) {
 	return parseTable(out, d)
 }
 
-func parseTable(out string, d Disk) ([]tablePart, error) {
+// dump is what sfdisk prints of a table.
+type dump struct {
+	Label      string `json:"label"`
+	ID         string `json:"id"`
+	SectorSize int64  `json:"sectorsize"`
+	Partitions []struct {
+		Node     string `json:"node"`
+		Start    int64  `json:"start"`
+		Size     int64  `json:"size"`
+		UUID     string `json:"uuid"`
+		Type     string `json:"type"`
+		Name     string `json:"name"`
+		Bootable bool   `json:"bootable"`
+	} `json:"partitions"`
+}
+
+func parseDump(out string) (dump, error) {
 	var doc struct {
-		Table struct {
-			Label      string `json:"label"`
-			ID         string `json:"id"`
-			Partitions []struct {
-				Node  string `json:"node"`
-				Start int64  `json:"start"`
-				Size  int64  `json:"size"`
-				UUID  string `json:"uuid"`
-				Type  string `json:"type"`
-				Name  string `json:"name"`
-			} `json:"partitions"`
-		} `json:"partitiontable"`
+		Table dump `json:"partitiontable"`
 	}
 	if i := strings.IndexByte(out, '{'); i > 0 {
 		out = out[i:] // warnings come first
 	}
 	if err := json.Unmarshal([]byte(out), &doc); err != nil {
-		return nil, fmt.Errorf("read partition table: %w", err)
+		return doc.Table, fmt.Errorf("read partition table: %w", err)
+	}
+	return doc.Table, nil
+}
+
+func parseTable(out string, d Disk) ([]tablePart, error) {
+	table, err := parseDump(out)
+	if err != nil {
+		return nil, err
 	}
 	var parts []tablePart
-	for _, p := range doc.Table.Partitions {
+	for _, p := range table.Partitions {
 		var number int
 		rest := strings.TrimPrefix(p.Node, d.Path)
 		if _, err := fmt.Sscanf(strings.TrimPrefix(rest, "p"), "%d", &number); err != nil || number < 1 || number > 128 {
 			return nil, fmt.Errorf("read partition table: unexpected partition name %q", p.Node)
 		}
 		part := tablePart{partUUID: p.UUID, kind: p.Type, name: p.Name, number: number, start: p.Start * int64(d.SectorSize), size: p.Size * int64(d.SectorSize)}
-		if doc.Table.Label == "dos" {
-			part.partUUID = fmt.Sprintf("%s-%02x", strings.TrimPrefix(doc.Table.ID, "0x"), number)
+		if table.Label == "dos" {
+			part.partUUID = fmt.Sprintf("%s-%02x", strings.TrimPrefix(table.ID, "0x"), number)
 		}
 		parts = append(parts, part)
 	}
