@@ -12,8 +12,9 @@ BUILD = $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .PHONY: build packages demo test test-quick test-vm test-all conformance lint fuzz bench clean
 
-build: ## both programs into bin/
+build: ## both programs into bin/, and the agent for Windows
 	$(BUILD) -o bin/ ./cmd/bootyard ./cmd/bootyard-agent
+	GOOS=windows GOARCH=amd64 $(BUILD) -o bin/bootyard-agent.exe ./cmd/bootyard-agent
 
 packages: ## Debian packages that build, test and demo need
 	scripts/install-packages

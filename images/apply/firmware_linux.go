@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,10 +27,12 @@ const (
 type FirmwareOrder struct {
 	Next  bool // start the entry once, at the next restart
 	First bool // put it first in the lasting order; else it goes to the end
+	// Loader is the program that the entry starts, by its path on the ESP with backslashes; empty is the fallback path.
+	Loader string
 }
 
-// SetFirmwareBoot makes a firmware entry that starts the loader on the fallback
-// path of the ESP, in place of older entries with the same label. It runs in the
+// SetFirmwareBoot makes a firmware entry that starts a loader on the ESP, in
+// place of older entries with the same label. It runs in the
 // boot environment and only on a machine that started by UEFI. Firmware that
 // keeps no variables, or refuses to, gives a warning and no error: the disk
 // still starts by its fallback path when firmware gets to it.
@@ -80,7 +83,7 @@ func setEntry(ctx context.Context, esp disk.Volume, label string, order Firmware
 			return err
 		}
 	}
-	loader := `\EFI\BOOT\` + efiFor(runtime.GOARCH).fallback
+	loader := cmp.Or(order.Loader, `\EFI\BOOT\`+efiFor(runtime.GOARCH).fallback)
 	out, err = efibootmgr(ctx, "--create-only", "--disk", esp.DiskPath, "--part", fmt.Sprint(esp.Number), "--label", label, "--loader", loader)
 	if err != nil {
 		return err

@@ -48,6 +48,7 @@ func WriteMarker(ctx context.Context, t Target, runID string) (err error) {
 	if err != nil {
 		return fmt.Errorf("write run marker: %w", err)
 	}
+	name, _ = Fold(root, name) // Windows has a folder Boot, which must not get a twin
 	err = errors.Join(writeFile(root, name, []byte(runID+"\n"), 0o644), root.Close())
 	if err != nil {
 		return fmt.Errorf("write run marker: %w", err)

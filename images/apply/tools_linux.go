@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,14 +116,17 @@ func WIMPart(path string) (set string, part, parts int, err error) {
 	return string(info.GUID[:]), info.Part, info.Parts, err
 }
 
-// HoldsWindows says whether an image of a WIM is a system of Windows.
-func HoldsWindows(path string, index int) (bool, error) {
+// HoldsWindows says whether an image of a WIM is a system of Windows, and its name for people.
+func HoldsWindows(path string, index int) (product string, is bool, err error) {
 	info, err := wimInfo(path)
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
 	image, err := info.Find(max(1, index))
-	return image.Windows != nil, err
+	if image.Windows == nil {
+		return "", false, err
+	}
+	return cmp.Or(image.DisplayName, image.Name, image.Windows.Product), true, err
 }
 
 // wimSize is what an image of a WIM needs, checked with all parts there.

@@ -22,7 +22,9 @@ type Place struct {
 
 // Locate reads the partition table of a volume's disk.
 func Locate(ctx context.Context, v Volume) (Place, error) {
-	fail := func(err error) (Place, error) { return Place{}, fmt.Errorf("locate %s on %s: %w", v.Device, v.DiskPath, err) }
+	fail := func(err error) (Place, error) {
+		return Place{}, fmt.Errorf("locate %s on %s: %w", v.Device, v.DiskPath, err)
+	}
 	out, err := run(ctx, tableTimeout, "", "sfdisk", "--json", v.DiskPath)
 	if err != nil {
 		return fail(err)
@@ -54,6 +56,28 @@ func Locate(ctx context.Context, v Volume) (Place, error) {
 		return place, nil
 	}
 	return fail(errors.New("its table has no such partition"))
+}
+
+// FirstPartition is where the first partition of a disk begins, in bytes.
+func FirstPartition(ctx context.Context, path string) (int64, error) {
+	out, err := run(ctx, tableTimeout, "", "sfdisk", "--json", path)
+	var table dump
+	if err == nil {
+		table, err = parseDump(out)
+	}
+	first := int64(0)
+	for _, p := range table.Partitions {
+		if at := p.Start * max(table.SectorSize, 512); first == 0 || at < first {
+			first = at
+		}
+	}
+	if err == nil && first == 0 {
+		err = errors.New("it has no partition")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find the first partition of %s: %w", path, err)
+	}
+	return first, nil
 }
 
 // mixedEndian is a GUID as UEFI stores it: the first three groups with the low byte first (UEFI 2.10, appendix A).

@@ -109,8 +109,8 @@ func (f *File) dropComponent(pass, name string) {
 	settings.children = kept
 }
 
-// runOnce adds a command to the specialize pass, once.
-func (f *File) runOnce(description, line string) {
+// RunOnce adds a command to the specialize pass. One of the same description is replaced.
+func (f *File) RunOnce(description, line string) {
 	list := f.component(specialize, "Microsoft-Windows-Deployment").at("RunSynchronous")
 	order := 1
 	for i := 0; i < len(list.children); i++ {

@@ -44,7 +44,7 @@ func (f *File) SetSystem(s System) {
 		if *s.AdminEnabled {
 			verb = "Enable"
 		}
-		f.runOnce("bootyard: local administrator", `powershell.exe -NoLogo -NoProfile -NonInteractive -Command "Get-LocalUser | Where-Object { $_.SID -like '*-500' } | `+verb+`-LocalUser"`)
+		f.RunOnce("bootyard: local administrator", `powershell.exe -NoLogo -NoProfile -NonInteractive -Command "Get-LocalUser | Where-Object { $_.SID -like '*-500' } | `+verb+`-LocalUser"`)
 	}
 	if s.License != "" {
 		license := f.component(specialize, "Microsoft-Windows-LicenseFilePrintData")
@@ -63,6 +63,19 @@ func (f *File) SetSystem(s System) {
 			core.set("UserLocale", s.UserLocale)
 		}
 	}
+}
+
+// SkipQuestions has Setup ask nothing after its first start. A file that says anything about these pages keeps that.
+func (f *File) SkipQuestions() {
+	shell := f.component(oobeSystem, "Microsoft-Windows-Shell-Setup")
+	if shell.child("OOBE") != nil {
+		return
+	}
+	oobe := shell.add("OOBE")
+	for _, page := range []string{"HideEULAPage", "HideOEMRegistrationScreen", "HideOnlineAccountScreens", "HideWirelessSetupInOOBE", "SkipMachineOOBE", "SkipUserOOBE"} {
+		oobe.set(page, "true")
+	}
+	oobe.set("ProtectYourPC", "1")
 }
 
 // obscure is how Windows' own tools write a password: base64 of UTF-16LE of the password and the element's name. It keeps

@@ -54,7 +54,7 @@ func (d *disk) Apply(_ context.Context, r machine.ApplyRequest, _ machine.Progre
 	return machine.Applied{Volume: *r.Target.Volume}, nil
 }
 func (d *disk) Setup(ctx context.Context, _ machine.SetupRequest, _ machine.Progress) error {
-	files, err := d.files(ctx)
+	files, err := d.files(ctx, "linux")
 	if err != nil {
 		return err
 	}

@@ -2,14 +2,18 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/bootyard/bootyard/internal/agent/link"
+	"github.com/bootyard/bootyard/internal/atomicfile"
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
@@ -46,12 +50,13 @@ func ReadSettings(name string) (s Settings, caPEM []byte, err error) {
 	return s, caPEM, nil
 }
 
-// AgentFiles give what the agent in the applied operating system needs. Each call asks the appliance for a new token.
-type AgentFiles func(ctx context.Context) (InstalledAgent, error)
+// AgentFiles give what the agent in the applied operating system, linux or windows, needs. Each call asks the appliance
+// for a new token.
+type AgentFiles func(ctx context.Context, system string) (InstalledAgent, error)
 
 // InstalledAgent is what Setup puts into an operating system.
 type InstalledAgent struct {
-	Binary string // this program
+	Binary string // the agent's program for that system
 	Config []byte // Settings
 	CA     []byte // PEM
 	Token  []byte // resume token; secret
@@ -68,22 +73,67 @@ func (a *BootAgent) markerStays() wire.Duration {
 
 // agentFiles prepares the hand-over of a run to an installed agent (TS-118a).
 func (a *BootAgent) agentFiles(run wire.Run) AgentFiles {
-	return func(ctx context.Context) (InstalledAgent, error) {
+	return func(ctx context.Context, system string) (InstalledAgent, error) {
+		settings := Settings{URL: a.config.Boot.URL, CASPKI: a.config.Boot.CASPKI, CAFile: wire.SiteCAFile, MarkerStays: a.markerStays()}
+		binary, err := os.Executable()
+		if err != nil {
+			return InstalledAgent{}, fmt.Errorf("find this program: %w", err)
+		}
+		if system == "windows" {
+			settings.CAFile = windowsCAFile
+			if binary, err = a.program(ctx, system, "amd64"); err != nil {
+				return InstalledAgent{}, err
+			}
+		}
 		var token wire.ResumeToken
-		err := a.retry(ctx, "ask for the resume token", func(ctx context.Context) error {
+		err = a.retry(ctx, "ask for the resume token", func(ctx context.Context) error {
 			return a.session.Do(ctx, http.MethodPost, link.Path(wire.PathResume, "run", run.ID), nil, &token)
 		})
 		if err != nil {
 			return InstalledAgent{}, err
 		}
-		config, err := json.MarshalIndent(Settings{URL: a.config.Boot.URL, CASPKI: a.config.Boot.CASPKI, CAFile: wire.SiteCAFile, MarkerStays: a.markerStays()}, "", "  ")
+		config, err := json.MarshalIndent(settings, "", "  ")
 		if err != nil {
 			return InstalledAgent{}, err
 		}
-		binary, err := os.Executable()
-		if err != nil {
-			return InstalledAgent{}, fmt.Errorf("find this program: %w", err)
-		}
 		return InstalledAgent{Binary: binary, Config: config, CA: a.config.Boot.CAPEM, Token: []byte(token.Token)}, nil
 	}
+}
+
+// windowsCAFile is where an installed Windows keeps the site's CA.
+const windowsCAFile = `C:\ProgramData\bootyard\ca.pem`
+
+// maxProgram bounds what is taken for a program of the agent, in bytes.
+const maxProgram = 128 << 20
+
+// program brings the agent's program for another system from the appliance into the folder of this agent.
+func (a *BootAgent) program(ctx context.Context, system, arch string) (string, error) {
+	fail := func(err error) (string, error) {
+		return "", fmt.Errorf("get the agent for %s from the appliance: %w", system, err)
+	}
+	var data []byte
+	for n, pieces, sum := 0, 1, ""; n < pieces; n++ {
+		var p wire.ProgramPiece
+		err := a.retry(ctx, "ask for the agent for "+system, func(ctx context.Context) error {
+			return a.session.Do(ctx, http.MethodGet, link.Path(wire.PathProgram, "system", system, "arch", arch, "number", strconv.Itoa(n)), nil, &p)
+		})
+		if err != nil {
+			return fail(err)
+		}
+		if n == 0 {
+			pieces, sum = p.Pieces, p.SHA256
+		}
+		data = append(data, p.Data...)
+		if p.Pieces != pieces || p.SHA256 != sum || len(data) > maxProgram || len(p.Data) == 0 {
+			return fail(errors.New("its pieces do not belong together; was the appliance updated just now? Start the machine again"))
+		}
+		if n == pieces-1 && fmt.Sprintf("%x", sha256.Sum256(data)) != sum {
+			return fail(errors.New("it arrived damaged"))
+		}
+	}
+	name := filepath.Join(a.config.Dir, "bootyard-agent-"+system+"-"+arch)
+	if err := atomicfile.Write(name, data, 0o700); err != nil {
+		return fail(err)
+	}
+	return name, nil
 }

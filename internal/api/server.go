@@ -40,6 +40,10 @@ type Options struct {
 	// Metrics answers GET /metrics for a token of scope read; nil means not
 	// available.
 	Metrics http.Handler
+	// Programs are the files of the agent for systems that are applied, by system and
+	// architecture as Go names them: windows/amd64. One that is missing is told to
+	// the machine that asks for it.
+	Programs map[string]string
 }
 
 // API serves both listeners. It is safe for concurrent use.
@@ -67,6 +71,7 @@ func New(o Options) *API {
 	a.admin.UseMiddleware(a.adminOnly)
 	a.agent.UseMiddleware(a.agentOnly)
 	a.registerAgent()
+	a.registerPrograms()
 	a.registerInventory()
 	a.registerCatalog()
 	a.registerSoftware()

@@ -253,7 +253,8 @@ func (a *appliance) run(ctx context.Context, changed <-chan *config.Config) erro
 	if err != nil {
 		return err
 	}
-	management := api.New(api.Options{Site: a.site, Log: a.log, Verify: a.verify, Staging: a.dir("uploads"), Metrics: metrics})
+	management := api.New(api.Options{Site: a.site, Log: a.log, Verify: a.verify, Staging: a.dir("uploads"), Metrics: metrics,
+		Programs: map[string]string{"windows/amd64": windowsAgent()}})
 	page, err := console.New(viewer{a.site}, a.log, time.Now)
 	if err != nil {
 		return err
@@ -291,6 +292,18 @@ func (a *appliance) run(ctx context.Context, changed <-chan *config.Config) erro
 	}
 	a.log.Info("appliance stopped")
 	return nil
+}
+
+// windowsAgent is the agent's program for Windows: beside this one, or where packages put it.
+func windowsAgent() string {
+	const name = "bootyard-agent.exe"
+	if self, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(self), name)
+		if _, err := os.Stat(beside); err == nil {
+			return beside
+		}
+	}
+	return "/usr/lib/bootyard/" + name
 }
 
 // mount puts the page and the CA's certificate, which is public, beside the API.

@@ -29,7 +29,9 @@ const (
 	PathStatePiece    = "/api/v1/agent/runs/{run}/state/{state}/pieces/{number}"
 	PathStateComplete = "/api/v1/agent/runs/{run}/state/{state}/complete"
 	PathStateRelease  = "/api/v1/agent/runs/{run}/state/{state}/release"
-	PathPreflight     = "/api/v1/agent/messages" // POST Message: something to tell before a run exists
+	// GET -> ProgramPiece, from 0: the agent's program for an operating system that is being applied (TS-118).
+	PathProgram   = "/api/v1/agent/programs/{system}/{arch}/{number}"
+	PathPreflight = "/api/v1/agent/messages" // POST Message: something to tell before a run exists
 )
 
 // Environment is where an agent runs.

@@ -133,6 +133,16 @@ type ResumeToken struct {
 	Expires time.Time `json:"expires"`
 }
 
+// MaxProgramPiece bounds a piece of a program, in bytes.
+const MaxProgramPiece = 1 << 20
+
+// ProgramPiece is a part of the agent's program for another system.
+type ProgramPiece struct {
+	Data   []byte `json:"data"`
+	Pieces int    `json:"pieces"` // of the whole program
+	SHA256 string `json:"sha256"` // of the whole program, lower-case hex
+}
+
 // Message is something an agent says when no run exists, e.g. that there was
 // no task sequence for it.
 type Message struct {

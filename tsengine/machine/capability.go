@@ -28,6 +28,7 @@ type Capabilities struct {
 	Drivers     Drivers       // devices of the machine, and drivers for them
 	Imaging     ImageCapture  // of an installed system, in the boot environment
 	Volumes     VolumeFolders // of the run
+	DriverStore DriverStore   // of an applied Windows, where DISM is not
 }
 
 // Stateful is implemented by a capability that must remember something over a restart. Its state goes into every

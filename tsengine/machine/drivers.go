@@ -28,3 +28,16 @@ type DriverOffer struct {
 	Date      time.Time
 	Version   string
 }
+
+// DriverStore puts drivers into a Windows that was applied and does not run yet.
+type DriverStore interface {
+	// AddDrivers takes all drivers of a package's folder. Notes are for the log. Repeating it is safe.
+	AddDrivers(ctx context.Context, request DriverRequest) (notes []string, err error)
+}
+
+// DriverRequest is a package of drivers for an applied Windows.
+type DriverRequest struct {
+	Target    Volume // of Windows
+	PackageID string
+	Dir       string // verified content of the package
+}

@@ -21,7 +21,8 @@ var dismCodes = codes{
 	0x8007000D: "a driver's INF file is damaged",
 }
 
-// ApplyDriverPackage is Apply Driver Package: DISM puts all drivers of a package into the Windows that was applied.
+// ApplyDriverPackage is Apply Driver Package: DISM puts all drivers of a package into the Windows that was applied. In
+// bootyard's own boot environment, which has no DISM, they lie on its volume and Windows adds them in its setup [C].
 type ApplyDriverPackage struct{}
 
 // Contract implements Step. Adding a driver twice does no harm.
@@ -31,7 +32,7 @@ func (ApplyDriverPackage) Contract() Contract {
 
 // Run implements Step.
 func (ApplyDriverPackage) Run(ctx context.Context, c *Context) Outcome {
-	if out := windowsOnly(c, "adding drivers (DISM)"); out != nil {
+	if out := driversPossible(c); out != nil {
 		return *out
 	}
 	id := argument(c, "OSDApplyDriverDriverPackageID", "/install:")
@@ -53,12 +54,12 @@ func (ApplyDriverPackage) Run(ctx context.Context, c *Context) Outcome {
 	if recurse {
 		more = strings.Fields(c.Input("OSDInstallDriversAdditionalOptions"))
 	}
-	return addDrivers(ctx, c, dir, more)
+	return addDrivers(ctx, c, id, dir, more)
 }
 
 // addDrivers runs DISM for one folder. The folders of a driver package are searched in any case: a package has one for
 // each driver.
-func addDrivers(ctx context.Context, c *Context, dir string, more []string) Outcome {
+func addDrivers(ctx context.Context, c *Context, id, dir string, more []string) Outcome {
 	system := strings.TrimRight(c.Variables.Value("OSDTargetSystemDrive"), `\`)
 	if system == "" {
 		return Failure(CodeInvalid, errors.New("no Windows was applied by this sequence; put an Apply Operating System Image step before this one"))
@@ -67,11 +68,42 @@ func addDrivers(ctx context.Context, c *Context, dir string, more []string) Outc
 	if err != nil {
 		return Failure(CodeInvalid, err)
 	}
+	if !windows(c) {
+		return placeDrivers(ctx, c, machine.DriverRequest{PackageID: id, Dir: dir}, unsigned || len(more) > 0)
+	}
 	args := []string{"/Image:" + system + `\`, "/Add-Driver", "/Driver:" + dir, "/Recurse"}
 	if unsigned {
 		args = append(args, "/ForceUnsigned")
 	}
 	return startProgram(ctx, c, machine.Program{Name: "dism.exe", Args: append(args, more...), Timeout: day}, dismCodes, "")
+}
+
+// driversPossible is the failure of a step where nothing can add drivers; nil where something can.
+func driversPossible(c *Context) *Outcome {
+	if c.Machine.DriverStore != nil {
+		return nil
+	}
+	return windowsOnly(c, "adding drivers (DISM)")
+}
+
+// placeDrivers leaves drivers for the setup of Windows.
+func placeDrivers(ctx context.Context, c *Context, request machine.DriverRequest, options bool) Outcome {
+	system := c.Volumes.System()
+	if system == nil {
+		return Failure(CodeInvalid, errors.New("no Windows was applied by this sequence; put an Apply Operating System Image step before this one"))
+	}
+	if options {
+		c.Log(smstslog.Warning, "Unsigned drivers and options of DISM have no meaning here: Windows adds the drivers itself, in its setup")
+	}
+	request.Target = *system
+	notes, err := c.Machine.DriverStore.AddDrivers(ctx, request)
+	if err != nil {
+		return Failure(CodeFailed, err)
+	}
+	for _, note := range notes {
+		c.Log(smstslog.Info, note)
+	}
+	return Outcome{}
 }
 
 // AutoApplyDrivers is Auto Apply Drivers: the devices of the machine are matched with the drivers that the site has, and
@@ -85,7 +117,7 @@ func (AutoApplyDrivers) Contract() Contract {
 
 // Run implements Step.
 func (AutoApplyDrivers) Run(ctx context.Context, c *Context) Outcome {
-	if out := windowsOnly(c, "adding drivers (DISM)"); out != nil {
+	if out := driversPossible(c); out != nil {
 		return *out
 	}
 	if c.Machine.Drivers == nil {
@@ -115,7 +147,7 @@ func (AutoApplyDrivers) Run(ctx context.Context, c *Context) Outcome {
 		if err != nil {
 			return Failure(CodeContent, err)
 		}
-		if out = addDrivers(ctx, c, dir, nil); out.Err != nil {
+		if out = addDrivers(ctx, c, d.Offer.PackageID, dir, nil); out.Err != nil {
 			return out
 		}
 	}

@@ -15,12 +15,14 @@ import (
 
 // windowsOnly is the failure of a step for Windows anywhere else; nil where it can run. It never passes in silence.
 func windowsOnly(c *Context, what string) *Outcome {
-	if c.Machine.Programs != nil && c.Machine.Programs.Windows() {
+	if windows(c) {
 		return nil
 	}
 	out := Failure(CodeEnvironment, fmt.Errorf("%s is done by a program of Windows, and this is not Windows (TS-21); give the step a condition, or run it in WinPE or Windows", what))
 	return &out
 }
+
+func windows(c *Context) bool { return c.Machine.Programs != nil && c.Machine.Programs.Windows() }
 
 // codes names exit codes of a program.
 type codes map[uint32]string

@@ -38,6 +38,7 @@ type Info struct {
 type Image struct {
 	Index       int    `xml:"INDEX,attr"` // from 1
 	Name        string `xml:"NAME"`
+	DisplayName string `xml:"DISPLAYNAME"`
 	Description string `xml:"DESCRIPTION"`
 	Creator     string `xml:"CREATOR"` // bootyard's captures say these two
 	Version     string `xml:"VERSION"`

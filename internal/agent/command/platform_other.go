@@ -20,9 +20,25 @@ const (
 func stateDir() string   { return filepath.Join(os.Getenv("ProgramData"), "bootyard", "state") }
 func socketFile() string { return filepath.Join(os.Getenv("ProgramData"), "bootyard", "agent.sock") }
 
-func runEnded(time.Duration) error                { return nil }
-func expireMarker(time.Duration, time.Time) error { return nil }
-func signedIn() []string                          { return nil }
+// runEnded takes away what marks the disk as holding a run (MED-25). The mark stays for a while where a medium may be first
+// in the boot order.
+func runEnded(markerStays time.Duration) error {
+	if markerStays != 0 {
+		return nil
+	}
+	return removeMarkers()
+}
+
+// expireMarker takes a mark away that has stayed long enough: when a round begins after that time.
+func expireMarker(markerStays time.Duration, now time.Time) error {
+	info, err := os.Stat(settingsFile)
+	if markerStays == 0 || err != nil || now.Sub(info.ModTime()) < markerStays {
+		return nil
+	}
+	return removeMarkers()
+}
+
+func signedIn() []string { return nil }
 
 // newTarget is nil: steps that write disks exist on Linux only.
 func newTarget(wire.Identity, map[string]string) func(agent.TargetRequest) agent.Target { return nil }

@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -17,13 +16,22 @@ import (
 // watchEvery is how often the service looks at the clock, at who is signed in and at what users asked for.
 const watchEvery = 5 * time.Second
 
-// service is the installed system's agent; it runs until it is told to stop.
-func service(ctx context.Context, s Streams, logger *slog.Logger) int {
-	if err := runService(ctx, s, logger); err != nil {
-		fmt.Fprintf(s.Err, "bootyard-agent: %v\n", err)
-		return exitFailed
+// awaitSetup waits until the setup of a system that was just applied has ended (TS-118). A person may be answering its
+// questions, so only the end of ctx ends the wait.
+func awaitSetup(ctx context.Context, goesOn func() bool, every time.Duration, logger *slog.Logger) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for said := false; goesOn(); said = true {
+		if !said {
+			logger.Info("waiting for the end of the system's setup")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
 	}
-	return exitOK
+	return nil
 }
 
 func runService(ctx context.Context, s Streams, logger *slog.Logger) error {

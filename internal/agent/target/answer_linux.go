@@ -1,13 +1,12 @@
 package target
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
+	"github.com/bootyard/bootyard/images/apply"
 	"github.com/bootyard/bootyard/images/regional"
 	"github.com/bootyard/bootyard/images/unattend"
 	"github.com/bootyard/bootyard/tsengine/machine"
@@ -89,7 +88,7 @@ func (t *Target) answer(dir string, change func(*unattend.File)) (err error) {
 		return err
 	}
 	defer root.Close()
-	name, there := fold(root, answerFile)
+	name, there := apply.Fold(root, answerFile)
 	arch := "amd64"
 	if t.options.Arch == "arm64" {
 		arch = "arm64"
@@ -105,10 +104,10 @@ func (t *Target) answer(dir string, change func(*unattend.File)) (err error) {
 		}
 	}
 	change(file)
-	if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+	if err := apply.WriteWindowsFile(dir, name, file.Bytes()); err != nil {
 		return fmt.Errorf("answer file: %w", err)
 	}
-	return replace(root, name, file.Bytes())
+	return nil
 }
 
 func readSmall(root *os.Root, name string) ([]byte, error) {
@@ -122,24 +121,4 @@ func readSmall(root *os.Root, name string) ([]byte, error) {
 		err = fmt.Errorf("it has more than %d bytes", maxAnswer)
 	}
 	return data, err
-}
-
-// replace writes beside the file, syncs, and takes its place.
-func replace(root *os.Root, name string, data []byte) error {
-	temporary := name + ".new"
-	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("answer file: %w", err)
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = root.Rename(temporary, name)
-	}
-	if err != nil {
-		return fmt.Errorf("answer file: %w", errors.Join(err, root.Remove(temporary)))
-	}
-	return nil
 }

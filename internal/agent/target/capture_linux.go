@@ -134,5 +134,5 @@ func (t *Target) holdsSystem(ctx context.Context, v disk.Volume) bool {
 		t.options.Say("  %v", err)
 		return false
 	}
-	return apply.HoldsLinux(dir) || isWindows(dir)
+	return apply.HoldsLinux(dir) || apply.HoldsWindowsSystem(dir)
 }

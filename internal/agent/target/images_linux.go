@@ -43,8 +43,11 @@ func (i images) Apply(ctx context.Context, request machine.ApplyRequest, progres
 	if err != nil {
 		return machine.Applied{}, err
 	}
+	var boot disk.Volume
 	if w.windows(); request.Bootable && w.isWindows {
-		return machine.Applied{}, fmt.Errorf("image %d of package %s is Windows: this boot environment can write its files and cannot make them start, which takes Windows' own bcdboot; nothing was written. Deploy it from WinPE, as an image of a whole disk (raw, qcow2), or take only its files with Apply Data Image", request.Index, request.PackageID)
+		if boot, err = t.windowsBoot(ctx, &w, v); err != nil {
+			return machine.Applied{}, err
+		}
 	}
 	t.installed = nil
 	switch {
@@ -59,12 +62,13 @@ func (i images) Apply(ctx context.Context, request machine.ApplyRequest, progres
 		return machine.Applied{}, err
 	}
 	if request.Bootable {
-		dir, err := t.mount(ctx, v)
-		if err != nil {
-			return machine.Applied{}, err
-		}
 		progress(0, 0, "making it bootable")
-		if err := t.makeBootable(ctx, v, dir, request.ComputerName); err != nil {
+		if w.isWindows {
+			err = t.bootWindows(ctx, &w, v, boot)
+		} else {
+			err = t.makeBootable(ctx, v, request.ComputerName)
+		}
+		if err != nil {
 			return machine.Applied{}, err
 		}
 		t.system = v.PARTUUID
@@ -83,12 +87,13 @@ type work struct {
 	format    apply.Format
 	progress  machine.Progress
 	isWindows bool
+	product   string // of Windows
 	done      string // in words, for status
 }
 
 func (w *work) windows() {
 	if w.format == apply.FormatWIM {
-		w.isWindows, _ = apply.HoldsWindows(w.image, w.request.Index) // a wrong index is told when it is applied
+		w.product, w.isWindows, _ = apply.HoldsWindows(w.image, w.request.Index) // a wrong index is told when it is applied
 	}
 }
 
@@ -136,7 +141,11 @@ func preserved(dir string, wanted []string) []string {
 	return keep
 }
 
-func (t *Target) makeBootable(ctx context.Context, v disk.Volume, dir, name string) error {
+func (t *Target) makeBootable(ctx context.Context, v disk.Volume, name string) error {
+	dir, err := t.mount(ctx, v)
+	if err != nil {
+		return err
+	}
 	if err := apply.MakeUnique(ctx, dir, apply.Identity{HostName: name}); err != nil {
 		return err
 	}

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/bootyard/bootyard/images/apply"
 	"github.com/bootyard/bootyard/images/disk"
@@ -23,7 +20,7 @@ type settings struct{ t *Target }
 // ApplySystem implements machine.OSSettings.
 func (s settings) ApplySystem(ctx context.Context, r machine.SystemRequest) (notes []string, err error) {
 	err = s.t.in(ctx, r.Target, func(v disk.Volume, dir string) error {
-		if isWindows(dir) {
+		if apply.HoldsWindowsSystem(dir) {
 			notes, err = s.t.windowsSystem(dir, r.Settings)
 			return err
 		}
@@ -41,7 +38,7 @@ func (s settings) ApplySystem(ctx context.Context, r machine.SystemRequest) (not
 // ApplyNetwork implements machine.OSSettings.
 func (s settings) ApplyNetwork(ctx context.Context, r machine.NetworkRequest) (notes []string, err error) {
 	err = s.t.in(ctx, r.Target, func(_ disk.Volume, dir string) error {
-		if isWindows(dir) {
+		if apply.HoldsWindowsSystem(dir) {
 			notes, err = s.t.windowsNetwork(dir, r.Settings)
 			return err
 		}
@@ -63,8 +60,8 @@ func (s settings) ExpandAnswers(ctx context.Context, target machine.Volume, expa
 		if err != nil {
 			return err
 		}
-		_, there := fold(root, answerFile)
-		if err := root.Close(); err != nil || !there || !isWindows(dir) {
+		_, there := apply.Fold(root, answerFile)
+		if err := root.Close(); err != nil || !there || !apply.HoldsWindowsSystem(dir) {
 			return err
 		}
 		return s.t.answer(dir, func(f *unattend.File) { f.Expand(expand) })
@@ -174,45 +171,4 @@ func linuxNetwork(n machine.NetworkSettings) (out apply.Network, notes []string,
 		notes = append(notes, "TCP/IP filtering is a setting of Windows before Vista: not written")
 	}
 	return out, notes, nil
-}
-
-// isWindows says whether a volume holds Windows.
-func isWindows(dir string) bool {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return false
-	}
-	defer root.Close()
-	name, ok := fold(root, "Windows/System32")
-	if !ok {
-		return false
-	}
-	info, err := root.Stat(name)
-	return err == nil && info.IsDir()
-}
-
-// fold finds a path whatever the case of its letters: NTFS keeps what Windows wrote, and Linux compares exactly. The path
-// of what is there comes back with the rest as asked for.
-func fold(root *os.Root, path string) (found string, all bool) {
-	dir := "."
-	parts := strings.Split(path, "/")
-	for i, part := range parts {
-		f, err := root.Open(dir)
-		if err != nil {
-			return filepath.Join(dir, filepath.Join(parts[i:]...)), false
-		}
-		names, err := f.Readdirnames(-1)
-		_ = f.Close()
-		match := ""
-		for _, n := range names {
-			if n == part || match == "" && strings.EqualFold(n, part) {
-				match = n
-			}
-		}
-		if err != nil && !errors.Is(err, io.EOF) || match == "" {
-			return filepath.Join(dir, filepath.Join(parts[i:]...)), false
-		}
-		dir = filepath.Join(dir, match)
-	}
-	return dir, true
 }

@@ -23,10 +23,6 @@ type setup struct{ t *Target }
 // Setup implements machine.OSSetup (TS-118a). The state of the run follows by KeepState.
 func (s setup) Setup(ctx context.Context, request machine.SetupRequest, progress machine.Progress) error {
 	t := s.t
-	files, err := t.options.Files(ctx)
-	if err != nil {
-		return err
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	v, err := t.find(request.Target)
@@ -37,9 +33,21 @@ func (s setup) Setup(ctx context.Context, request machine.SetupRequest, progress
 	if err != nil {
 		return err
 	}
+	order, label, system := apply.FirmwareOrder{Next: true, First: t.options.DiskFirst}, entryLabel, "linux"
+	if apply.HoldsWindowsSystem(dir) {
+		label, system, order.Loader = windowsLabel, "windows", windowsLoader
+	}
+	files, err := t.options.Files(ctx, system)
+	if err != nil {
+		return err
+	}
 	progress(0, 0, "installing the agent")
-	a := apply.Agent{Binary: files.Binary, Config: files.Config, CA: files.CA, Token: files.Token}
-	if err := apply.InstallAgent(ctx, dir, a); err != nil {
+	if system == "windows" {
+		err = t.setupWindows(ctx, files, dir)
+	} else {
+		err = apply.InstallAgent(ctx, dir, apply.Agent{Binary: files.Binary, Config: files.Config, CA: files.CA, Token: files.Token})
+	}
+	if err != nil {
 		return err
 	}
 	target := t.applied(v, dir)
@@ -47,7 +55,7 @@ func (s setup) Setup(ctx context.Context, request machine.SetupRequest, progress
 		return err
 	}
 	if target.Firmware == apply.UEFI && target.ESP != nil {
-		warning, err := apply.SetFirmwareBoot(ctx, *target.ESP, entryLabel, apply.FirmwareOrder{Next: true, First: t.options.DiskFirst})
+		warning, err := apply.SetFirmwareBoot(ctx, *target.ESP, label, order)
 		if err != nil {
 			return err
 		}
@@ -98,7 +106,11 @@ func (t *Target) KeepState(ctx context.Context, files map[string][]byte) error {
 	}
 	if err == nil {
 		a := apply.Agent{Binary: t.installed.Binary, Config: t.installed.Config, CA: t.installed.CA, Token: t.installed.Token, State: files}
-		err = apply.InstallAgent(ctx, dir, a)
+		install := apply.InstallAgent
+		if apply.HoldsWindowsSystem(dir) {
+			install = apply.InstallWindowsAgent
+		}
+		err = install(ctx, dir, a)
 	}
 	t.mu.Unlock()
 	if err != nil {

@@ -56,7 +56,8 @@ func New(o Options) *Target {
 
 // Capabilities implements agent.Target.
 func (t *Target) Capabilities() machine.Capabilities {
-	return machine.Capabilities{Disks: disks{t}, Images: images{t}, Imaging: imaging{t}, OSSetup: setup{t}, Settings: settings{t}, UserState: offline{t: t}, Volumes: folders{t}}
+	return machine.Capabilities{Disks: disks{t}, Images: images{t}, Imaging: imaging{t}, OSSetup: setup{t}, Settings: settings{t}, UserState: offline{t: t}, Volumes: folders{t},
+		DriverStore: drivers{t}}
 }
 
 // DataDir implements agent.Target.
