@@ -197,6 +197,41 @@ func TestWindowsPrograms(t *testing.T) {
 	}
 }
 
+// driverStore is a boot environment that leaves drivers for Windows' own setup.
+type driverStore struct {
+	requests []machine.DriverRequest
+	err      error
+}
+
+func (d *driverStore) AddDrivers(_ context.Context, r machine.DriverRequest) ([]string, error) {
+	d.requests = append(d.requests, r)
+	return []string{"placed"}, d.err
+}
+
+// Without DISM, in bootyard's own boot environment, drivers go to the volume of the applied Windows.
+func TestDriversWithoutDISM(t *testing.T) {
+	body := applied(typed("ApplyDriverPackageAction", "d", "", hidden("OSDApplyDriverDriverPackageID", "BYD00007"), item("OSDAllowUnsignedDriver", "true")))
+	run := func(store *driverStore, body string) run {
+		b := &bench{}
+		return execute(t, parse(t, body), func(c *tsengine.Config) {
+			c.Environment, c.Machine = tsengine.WinPE, b.capabilities(&commands{})
+			c.Machine.DriverStore = store
+		})
+	}
+	store := &driverStore{}
+	r := run(store, body)
+	require.Equal(t, tsengine.Succeeded, r.result.Outcome, r.result.Error)
+	require.Len(t, store.requests, 1)
+	require.Equal(t, "BYD00007", store.requests[0].PackageID)
+	require.Equal(t, "C:", store.requests[0].Target.Letter)
+	require.NotEmpty(t, store.requests[0].Dir)
+	r = run(&driverStore{err: errors.New("no .inf")}, body)
+	require.Equal(t, tsengine.Failed, r.result.Outcome)
+	require.Contains(t, r.result.Error, "no .inf")
+	r = run(&driverStore{}, typed("ApplyDriverPackageAction", "d", "", hidden("OSDApplyDriverDriverPackageID", "BYD00007")))
+	require.Contains(t, r.result.Error, "Apply Operating System Image")
+}
+
 // No step for Windows passes anywhere else, and a code that is not success is a failure with its meaning.
 func TestWindowsProgramFailures(t *testing.T) {
 	for kind, pe := range map[string]bool{"OfflineEnableBitLockerAction": true, "ApplyDriverPackageAction": true, "AutoApplyAction": true, "DisableBitLockerAction": false, "EnableBitLockerAction": false,

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -23,6 +24,8 @@ import (
 type disk struct {
 	dir   string
 	files agent.AgentFiles
+	os    string // empty: linux
+	agent agent.InstalledAgent
 	data  string   // the run's folder, once partitioned
 	found []string // state folders on the volumes
 	clean int
@@ -54,10 +57,11 @@ func (d *disk) Apply(_ context.Context, r machine.ApplyRequest, _ machine.Progre
 	return machine.Applied{Volume: *r.Target.Volume}, nil
 }
 func (d *disk) Setup(ctx context.Context, _ machine.SetupRequest, _ machine.Progress) error {
-	files, err := d.files(ctx, "linux")
+	files, err := d.files(ctx, cmp.Or(d.os, "linux"))
 	if err != nil {
 		return err
 	}
+	d.agent = files
 	return d.KeepState(ctx, map[string][]byte{"token": files.Token})
 }
 func (d *disk) KeepContent(ctx context.Context, from, to string) error {

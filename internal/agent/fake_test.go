@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +53,7 @@ type appliance struct {
 	events   []wire.Event
 	log      []byte
 	finish   *wire.Finish
+	program  []wire.ProgramPiece // of the agent for Windows
 	messages []wire.Message
 	packages map[string]map[string][]byte // id -> path -> content
 	flip     bool                         // serve one wrong byte
@@ -158,6 +160,10 @@ func (a *appliance) serve(w http.ResponseWriter, r *http.Request) {
 		a.messages = append(a.messages, decode[wire.Message](a.t, r))
 		answer(w, 204, nil)
 	default:
+		if n, ok := strings.CutPrefix(r.URL.Path, "/api/v1/agent/programs/windows/amd64/"); ok && n < strconv.Itoa(len(a.program)) {
+			answer(w, 200, a.program[n[0]-'0'])
+			return
+		}
 		if id, ok := strings.CutPrefix(r.URL.Path, "/api/v1/agent/content/"); ok && a.packages[id] != nil {
 			answer(w, 200, a.locations(id))
 			return

@@ -55,7 +55,8 @@ func newBench(t *testing.T, change ...func(*site.Config)) *bench {
 }
 
 func (b *bench) serve(t *testing.T) {
-	a := api.New(api.Options{Site: b.Service, Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "test", Staging: b.Dir})
+	a := api.New(api.Options{Site: b.Service, Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "test", Staging: b.Dir,
+		Programs: map[string]string{"windows/amd64": filepath.Join(b.Dir, "agent.exe")}})
 	b.https = httptest.NewTLSServer(a.HTTPS())
 	t.Cleanup(b.https.Close)
 	b.socket = httptest.NewUnstartedServer(a.Socket())
