@@ -117,7 +117,8 @@ type Engine struct {
 	// ending is what is left to do when the checkpoint of an end or a restart could not be saved.
 	ending    func(context.Context) (*Result, error)
 	component string
-	mu        sync.Mutex // guards component: capabilities report from their own goroutines
+	mu        sync.Mutex // guards component and scripted: capabilities report from their own goroutines
+	scripted  scripted   // the step whose scripts run
 	debug     debugging
 	entered   []int // groups that were started and not ended, outermost first
 }

@@ -22,6 +22,7 @@ const (
 	FailureIgnored  Kind = "failure-ignored" // follows StepFailed or GroupFailed
 	NodeSkipped     Kind = "node-skipped"
 	StepProgress    Kind = "step-progress"
+	ScriptMessage   Kind = "script-message" // a script's, for the person in front of the machine (TS-95)
 	RestartAsked    Kind = "restart"
 	DebuggerPaused  Kind = "debugger-paused"  // before the node, or at its failure
 	DebuggerCommand Kind = "debugger-command" // a person's, with who
@@ -64,7 +65,7 @@ type Event struct {
 }
 
 // Reporter gets the events of a run, in order. Report must not block: queue what takes time. It is called from the
-// goroutine of Run, and for StepProgress from any other.
+// goroutine of Run, and for StepProgress and ScriptMessage from any other.
 type Reporter interface{ Report(Event) }
 
 // ReporterFunc makes a function a Reporter.

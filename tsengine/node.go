@@ -66,6 +66,8 @@ func (e *Engine) perform(ctx context.Context, s step.Step, i int) (out step.Outc
 	n := e.program.code[i].node
 	e.setComponent(s.Contract().Component)
 	defer e.setComponent(smstslog.TSManager)
+	e.setScripted(scripted{i, true})
+	defer e.setScripted(scripted{})
 	defer func() {
 		if p := recover(); p != nil {
 			e.config.Logger.Error("step panicked", "step", e.variables.Mask(n.Name), "type", n.Type, "stack", e.variables.Mask(string(debug.Stack())))

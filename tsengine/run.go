@@ -21,6 +21,7 @@ func (e *Engine) Run(ctx context.Context) (Result, error) {
 	if err := e.begin(ctx); err != nil {
 		return Result{}, err
 	}
+	defer e.showScripts()()
 	if e.ending != nil {
 		r, err := e.ending(ctx)
 		if err != nil {

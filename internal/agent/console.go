@@ -94,6 +94,8 @@ func (c *Console) Show(e tsengine.Event) {
 		}
 	case tsengine.StepProgress:
 		c.progress(e)
+	case tsengine.ScriptMessage:
+		c.Say("  %s", e.Reason)
 	}
 }
 

@@ -214,6 +214,7 @@ func (j *job) engine(ctx context.Context, debug tsengine.Debugger) (*tsengine.En
 	capabilities.Commands = j.commands
 	capabilities.Readiness, capabilities.Folders, capabilities.Capture = j.local.Readiness, j.local.Folders, j.local.Capture
 	capabilities.Preparation, capabilities.Programs, capabilities.Tattoo = j.local.Preparation, j.local.Programs, j.local.Tattoo
+	capabilities.Scripts = j.local.Scripts
 	j.store = j.content()
 	capabilities.Content = j.store
 	capabilities.Software = &software{line: j.line, clock: j.clock, wait: j.backoff, say: j.console.Say, dir: j.dir}

@@ -103,6 +103,12 @@ func (r LocalRun) report(e tsengine.Event) {
 	switch e.Kind {
 	case tsengine.StepSucceeded, tsengine.StepFailed:
 		fmt.Fprintf(r.Out, "step %d of %d: %s: %s (code %d)\n", e.Step, e.Steps, e.Name, e.Kind, e.ExitCode)
+	case tsengine.ScriptMessage:
+		fmt.Fprintf(r.Out, "message: %s\n", e.Reason)
+	case tsengine.StepProgress:
+		if e.Total > 0 && e.Reason != "" {
+			fmt.Fprintf(r.Out, "  %d of %d: %s\n", e.Current, e.Total, e.Reason)
+		}
 	}
 }
 

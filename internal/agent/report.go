@@ -70,7 +70,7 @@ func (r *reporter) Report(e tsengine.Event) {
 		if e.Total > 0 {
 			w.Percent = int(min(max(e.Current*100/e.Total, 0), 100))
 		}
-	case tsengine.DebuggerPaused, tsengine.DebuggerCommand:
+	case tsengine.DebuggerPaused, tsengine.DebuggerCommand, tsengine.ScriptMessage:
 		w.Kind = wire.EventMessage
 		if e.Kind == tsengine.DebuggerCommand {
 			w.Text = cut("debugger: " + e.Reason)

@@ -32,15 +32,17 @@ func build(t *testing.T, b *wine.Bed) agent {
 	return a
 }
 
-// run starts the agent and gives its exit code; a positive life is when it is killed.
-func (a agent) run(t *testing.T, life time.Duration, args ...string) (code int, out string) {
+// run starts the agent and gives its exit code; it is killed when soon, unless nil, returns.
+func (a agent) run(t *testing.T, soon func(context.Context), args ...string) (code int, out string) {
 	t.Helper()
-	limit := 2 * time.Minute
-	if life > 0 {
-		limit = life
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
+	if soon != nil {
+		go func() { // ends with ctx
+			soon(ctx)
+			cancel()
+		}()
+	}
 	text, err := a.bed.Output(a.bed.Command(ctx, a.exe, args...))
 	var failed *exec.ExitError
 	if err != nil && !errors.As(err, &failed) {
@@ -90,7 +92,7 @@ func expression(kind string, fields ...string) string {
 }
 
 func facts(t *testing.T, a agent) {
-	code, out := a.run(t, 0, "facts")
+	code, out := a.run(t, nil, "facts")
 	require.Zero(t, code, out)
 	_, yaml, _ := strings.Cut(out, "# gathered") // Wine may have said something before
 	sheet, err := fact.Parse([]byte("#" + yaml))
@@ -114,15 +116,15 @@ func sequences(t *testing.T, a agent) {
 		command("TS-95", say+`Script=heard&gt;&gt;%BOOTYARD_TSENV%`, "")+
 		command("after", say+`%Said%, %Script%, %_SMSTSLastActionRetCode%&gt;&gt;C:\out.txt`, ""))
 	args := []string{"run", file, "--dir", `C:\run`, "--set", "Site=North", "--set", "OSDJoinPassword=a-Secret-1"}
-	code, out := a.run(t, 0, args...)
+	code, out := a.run(t, nil, args...)
 	require.Equal(t, 3, code, "it wants a restart: %s", out)
 	require.Contains(t, out, "late: step-failed (code 1460)")
 	require.Equal(t, "wmi\r\nfile\r\n", a.read(t, "out.txt"))
 	require.NotContains(t, a.read(t, `run\state\state.json`), "a-Secret-1")
-	code, out = a.run(t, 0, args...)
+	code, out = a.run(t, nil, args...)
 	require.Zero(t, code, out)
 	require.Equal(t, "wmi\r\nfile\r\nfrom Windows North, heard, 0\r\n", a.read(t, "out.txt"))
-	code, out = a.run(t, 0, args...)
+	code, out = a.run(t, nil, args...)
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "has ended")
 
@@ -134,23 +136,25 @@ func sequences(t *testing.T, a agent) {
 }
 
 // killed: the agent is killed at random moments; each line is there once, or its step was reported as interrupted, and no
-// program outlives its agent to write late.
+// program outlives its agent to write late. A life ends soon after it has written a line, so that the sequence is long
+// enough for all kills on fast and slow machines.
 func killed(t *testing.T, a agent) {
-	const lines, kills = 30, 25
+	const lines, kills, atLeast = 120, 25, 20
 	var body strings.Builder
 	for i := range lines {
 		body.WriteString(command(fmt.Sprintf("line-%d", i), fmt.Sprintf(`cmd.exe /d /c echo line-%d&gt;&gt;C:\lines.txt`, i), `continueOnError="true"`))
 	}
 	file := a.sequence(t, "kill.xml", body.String())
+	require.NoError(t, os.WriteFile(filepath.Join(a.bed.C(), "lines.txt"), nil, 0o600))
 	interrupted := map[string]int{}
 	failed := regexp.MustCompile(`(line-\d+): step-failed`)
 	count := 0
-	for run := 0; ; run++ {
-		life := time.Duration(0)
+	for {
+		var soon func(context.Context)
 		if count < kills {
-			life = 300*time.Millisecond + time.Duration(rand.Int64N(int64(900*time.Millisecond)))
+			soon = func(ctx context.Context) { a.lineWritten(ctx, time.Duration(rand.Int64N(int64(40*time.Millisecond)))) }
 		}
-		code, out := a.run(t, life, "run", file, "--dir", `C:\kill`)
+		code, out := a.run(t, soon, "run", file, "--dir", `C:\kill`)
 		for _, m := range failed.FindAllStringSubmatch(out, -1) {
 			interrupted[m[1]]++
 		}
@@ -162,7 +166,6 @@ func killed(t *testing.T, a agent) {
 			break
 		}
 		count++
-		require.Less(t, run, 200)
 	}
 	written := map[string]int{}
 	for _, line := range strings.Fields(a.read(t, "lines.txt")) {
@@ -174,5 +177,28 @@ func killed(t *testing.T, a agent) {
 		require.True(t, written[line] == 1 || interrupted[line] > 0, "%s is missing", line)
 	}
 	t.Logf("%d kills, %d of %d steps interrupted", count, len(interrupted), lines)
-	require.Positive(t, count)
+	require.GreaterOrEqual(t, count, atLeast)
+}
+
+// lineWritten returns a while after lines.txt has grown, or when ctx ends.
+func (a agent) lineWritten(ctx context.Context, while time.Duration) {
+	size := func() int64 {
+		if s, err := os.Stat(filepath.Join(a.bed.C(), "lines.txt")); err == nil {
+			return s.Size()
+		}
+		return 0
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for before := size(); size() == before; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(while):
+	}
 }

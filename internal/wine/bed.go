@@ -45,6 +45,10 @@ func (b *Bed) make(ctx context.Context) error {
 			return fmt.Errorf("%s: %w: %s", args[0], err, bytes.TrimSpace(out))
 		}
 	}
+	// Wine that has made its prefix starts no services, such as the one for COM (they time out); started anew it does.
+	if err := b.Close(); err != nil {
+		return err
+	}
 	library, err := forwarder("bcryptprimitives.dll", "ProcessPrng", "advapi32.SystemFunction036")
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -15,15 +16,43 @@ import (
 // TestWindows is what can be seen of the Windows agent without Windows. One prefix serves all of it.
 func TestWindows(t *testing.T) {
 	b := open(t)
-	t.Run("packages", func(t *testing.T) { packages(t, b) })
+	passed := map[string]bool{}
+	t.Run("packages", func(t *testing.T) { packages(t, b, passed) })
+	for _, r := range rules {
+		t.Run(r.name, func(t *testing.T) {
+			if len(passed) == 0 {
+				t.Skip("the tests of the packages were not run")
+			}
+			for _, name := range r.tests {
+				require.True(t, passed[name], "%s has not passed", name)
+			}
+		})
+	}
 	a := build(t, b)
 	t.Run("TS-76 facts", func(t *testing.T) { facts(t, a) })
 	t.Run("TS-115 TS-150 sequence", func(t *testing.T) { sequences(t, a) })
+	t.Run("TS-95 scripts", func(t *testing.T) { scripts(t, a) })
 	t.Run("TS-112a killed", func(t *testing.T) { killed(t, a) })
 }
 
-// packages runs the tests of what the agent is made of as Windows programs.
-func packages(t *testing.T, b *wine.Bed) {
+// rules are shown by tests of packages that exist on Windows only, which run under Wine here. Those that have passed are
+// looked up, so that a rule counts when its tests ran and passed, and only then.
+var rules = []struct {
+	name  string
+	tests []string
+}{
+	{"TS-28 timeout ends the job", []string{"tsengine/process TestTS28TimeoutEndsTheTree"}},
+	{"TS-71 version of a file", []string{"tsengine/winfact TestTS71FileVersion"}},
+	{"TS-72 view of a 32-bit program", []string{"tsengine/winfact TestTS72Views", "tsengine/process TestTS72Redirection"}},
+	{"TS-73 registry", []string{"tsengine/winfact TestTS73Registry"}},
+	{"TS-74 WMI", []string{"tsengine/winfact TestTS74WMI"}},
+	{"TS-78 Windows Installer", []string{"tsengine/winfact TestTS78Software"}},
+	{"TS-95 objects", []string{"tsengine/com TestTS95Calls", "tsengine/com TestTS95Lifetime", "tsengine/com TestTS95AnotherClient"}},
+	{"TS-100 programs", []string{"tsengine/process TestTS100CommandLines", "tsengine/process TestTS100Batch", "tsengine/process TestTS100Documents"}},
+}
+
+// packages runs the tests of what the agent is made of as Windows programs, and notes which have passed.
+func packages(t *testing.T, b *wine.Bed, done map[string]bool) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	for name, skip := range map[string]string{
@@ -32,6 +61,7 @@ func packages(t *testing.T, b *wine.Bed) {
 		"tsengine/step":       "^TestRunCommandLine$",
 		"tsengine/process":    "",
 		"tsengine/smstslog":   "",
+		"tsengine/com":        "",
 		"tsengine/condition":  "",
 		"tsengine/fact":       "",
 		"tsengine/variable":   "",
@@ -45,6 +75,9 @@ func packages(t *testing.T, b *wine.Bed) {
 			cmd := b.Command(t.Context(), test, "-test.v", "-test.timeout=4m", "-test.skip="+skip)
 			cmd.Dir = filepath.Join(root, name)
 			out, err := b.Output(cmd)
+			for _, m := range pass.FindAllSubmatch(out, -1) {
+				done[name+" "+string(m[1])] = true
+			}
 			require.NoError(t, err, "%s", failures(out))
 			passed := bytes.Count(out, []byte("--- PASS: "))
 			t.Logf("%d tests passed, %d were skipped", passed, bytes.Count(out, []byte("--- SKIP: ")))
@@ -52,6 +85,9 @@ func packages(t *testing.T, b *wine.Bed) {
 		})
 	}
 }
+
+// pass is the line of a test that has passed; subtests are indented.
+var pass = regexp.MustCompile(`(?m)^--- PASS: (\S+) `)
 
 func open(t *testing.T) *wine.Bed {
 	t.Helper()

@@ -29,6 +29,7 @@ type Capabilities struct {
 	Imaging     ImageCapture  // of an installed system, in the boot environment
 	Volumes     VolumeFolders // of the run
 	DriverStore DriverStore   // of an applied Windows, where DISM is not
+	Scripts     Scripts       // the run, for scripts
 }
 
 // Stateful is implemented by a capability that must remember something over a restart. Its state goes into every

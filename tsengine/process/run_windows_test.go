@@ -3,6 +3,7 @@ package process_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/registry"
 
 	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/process"
@@ -131,6 +133,42 @@ func TestTS100Batch(t *testing.T) {
 }
 
 // TS-33: exit codes are unsigned 32 bit.
+// TS-100: a document is opened by the program that its extension belongs to, in every form in which programs register
+// themselves; without one the step says so.
+func TestTS100Documents(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "pack age")
+	opener := program(t, dir, "opener.exe")
+	document := filepath.Join(dir, "the answers.bydtest")
+	require.NoError(t, os.WriteFile(document, []byte("text"), 0o644))
+	const classes = `SOFTWARE\Classes\`
+	set := func(path, value string) {
+		k, _, err := registry.CreateKey(registry.LOCAL_MACHINE, classes+path, registry.SET_VALUE)
+		require.NoError(t, err)
+		require.NoError(t, errors.Join(k.SetStringValue("", value), k.Close()))
+	}
+	t.Cleanup(func() {
+		for _, path := range []string{`bydfile\shell\open\command`, `bydfile\shell\open`, `bydfile\shell`, "bydfile", ".bydtest"} {
+			_ = registry.DeleteKey(registry.LOCAL_MACHINE, classes+path)
+		}
+	})
+	set(".bydtest", "bydfile")
+	for template, want := range map[string][]string{
+		`"` + opener + `" "%1"`:           {document, "/s", "two words"},
+		`"` + opener + `" /open "%1" %*`:  {"/open", document, "/s", "two words"},
+		`"` + opener + `" /open:"%L" end`: {"/open:" + document, "end", "/s", "two words"},
+	} {
+		set(`bydfile\shell\open\command`, template)
+		exit, err := run(t, machine.Command{Line: `"the answers.bydtest" /s "two words"`, Dir: dir}, "show")
+		require.NoError(t, err, template)
+		var have shown
+		require.NoError(t, json.Unmarshal([]byte(exit.Output), &have), exit.Output)
+		require.Equal(t, want, have.Args, template)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.nobodysown"), nil, 0o644))
+	_, err := run(t, machine.Command{Line: "x.nobodysown", Dir: dir}, "show")
+	require.ErrorContains(t, err, "no program is associated with .nobodysown files")
+}
+
 func TestTS33ExitCodes(t *testing.T) {
 	tool := program(t, t.TempDir(), "tool.exe")
 	for _, code := range []uint32{0, 1, 3010, 0xC1900210, 0xFFFFFFFF} {

@@ -26,7 +26,6 @@ const (
 	invalidClass     hresult = 0x80041010
 	notRegistered    hresult = 0x80040154
 	serviceDisabled  hresult = 0x80070422
-	changedMode      hresult = 0x80010106
 	noInterface      hresult = 0x80004002
 )
 
@@ -57,20 +56,19 @@ func (o *object) call(method int, args ...uintptr) uintptr {
 func (o *object) release() { o.call(2) }
 
 type libraries struct {
-	initialize, security, uninitialize, create, blanket *windows.LazyProc
-	alloc, free, clear                                  *windows.LazyProc
-	lower, upper, element                               *windows.LazyProc
+	create, blanket       *windows.LazyProc
+	alloc, free, clear    *windows.LazyProc
+	lower, upper, element *windows.LazyProc
 }
 
 func load() (*libraries, error) {
 	ole, automation := windows.NewLazySystemDLL("ole32.dll"), windows.NewLazySystemDLL("oleaut32.dll")
 	l := &libraries{
-		initialize: ole.NewProc("CoInitializeEx"), security: ole.NewProc("CoInitializeSecurity"), uninitialize: ole.NewProc("CoUninitialize"),
 		create: ole.NewProc("CoCreateInstance"), blanket: ole.NewProc("CoSetProxyBlanket"),
 		alloc: automation.NewProc("SysAllocString"), free: automation.NewProc("SysFreeString"), clear: automation.NewProc("VariantClear"),
 		lower: automation.NewProc("SafeArrayGetLBound"), upper: automation.NewProc("SafeArrayGetUBound"), element: automation.NewProc("SafeArrayGetElement"),
 	}
-	for _, p := range []*windows.LazyProc{l.initialize, l.security, l.uninitialize, l.create, l.blanket, l.alloc, l.free, l.clear, l.lower, l.upper, l.element} {
+	for _, p := range []*windows.LazyProc{l.create, l.blanket, l.alloc, l.free, l.clear, l.lower, l.upper, l.element} {
 		if err := p.Find(); err != nil { // a small WinPE
 			return nil, fmt.Errorf("%w: %w", ErrNoWMI, err)
 		}

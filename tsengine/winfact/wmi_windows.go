@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
 
+	"github.com/bootyard/bootyard/tsengine/com"
 	"github.com/bootyard/bootyard/tsengine/fact"
 )
 
@@ -30,7 +30,6 @@ const (
 	classNext        = 9
 	classEnd         = 10
 	inProcess        = 1
-	multithreaded    = 0
 	connectMaxWait   = 0x80
 	forwardAtOnce    = 0x20 | 0x10
 	withoutSystem    = 0x40
@@ -50,8 +49,6 @@ func Query(ctx context.Context, namespace, query string, limit int) ([]fact.Inst
 	}
 	done := make(chan answer, 1)
 	go func() {
-		runtime.LockOSThread() // COM is initialised for a thread
-		defer runtime.UnlockOSThread()
 		list, err := ask(ctx, namespace, query, limit)
 		done <- answer{list, err}
 	}()
@@ -68,12 +65,11 @@ func ask(ctx context.Context, namespace, query string, limit int) ([]fact.Instan
 	if err != nil {
 		return nil, err
 	}
-	if r, _, _ := l.initialize.Call(0, multithreaded); check(r) == nil {
-		defer l.uninitialize.Call()
-	} else if hresult(r) != changedMode {
-		return nil, fmt.Errorf("start COM: %w", check(r))
+	leave, err := com.Enter() // COM is initialised for a thread
+	if err != nil {
+		return nil, err
 	}
-	_, _, _ = l.security.Call(0, ^uintptr(0), 0, 0, 0, impersonate, 0, 0, 0) // once for a process; later calls are refused and harmless
+	defer leave()
 	services, err := l.connect(fact.Namespace(namespace))
 	if err != nil {
 		return nil, err

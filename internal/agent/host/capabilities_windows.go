@@ -3,6 +3,7 @@ package host
 import (
 	"github.com/bootyard/bootyard/internal/agent/userstate"
 	"github.com/bootyard/bootyard/internal/wire"
+	"github.com/bootyard/bootyard/tsengine/com"
 	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/process"
 )
@@ -13,6 +14,7 @@ func Capabilities(environment wire.Environment, version string) machine.Capabili
 		Folders:   Folders{},
 		Programs:  process.Runner{},
 		UserState: userstate.Windows{},
+		Scripts:   &com.Scripts{},
 		Readiness: readiness{environment: environment, version: dotted(version)},
 	}
 	if environment == wire.FullOS {
