@@ -81,6 +81,7 @@ type Identity struct {
 	MDataPath        string
 	ClientCache      string // content cache of the installed system (TS-136)
 	DownloadOnDemand bool
+	RunFromDP        bool // content is used where it lies (TS-130)
 	UserStarted      bool
 }
 

@@ -20,6 +20,8 @@ type shares struct {
 	err   error
 }
 
+func (s *shares) Disconnect(context.Context, machine.FolderRequest) error { return nil }
+
 func (s *shares) Connect(_ context.Context, r machine.FolderRequest) (string, error) {
 	s.asked = append(s.asked, r)
 	return "/drives/" + r.Letter[:1], s.err

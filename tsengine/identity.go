@@ -63,6 +63,7 @@ func (e *Engine) setIdentity() error {
 		{"_SMSTSOrgName", id.OrgName}, {"_SMSTSSiteCode", id.SiteCode}, {"_SMSTSMP", id.ManagementPoint},
 		{"_SMSTSMDataPath", id.MDataPath}, {"_SMSTSClientCache", id.ClientCache},
 		{"_SMSTSDownloadOnDemand", strconv.FormatBool(id.DownloadOnDemand)},
+		{"_SMSTSRunFromDP", strconv.FormatBool(id.RunFromDP)},
 		{"_SMSTSUserStarted", strconv.FormatBool(id.UserStarted)},
 		{"_TSSecureBoot", hw.SecureBoot},
 		{"_SMSTSMake", hw.Make}, {"_SMSTSModel", hw.Model}, {"_SMSTSSerialNumber", hw.SerialNumber},

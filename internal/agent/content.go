@@ -38,6 +38,7 @@ type contentStore struct {
 	cacheLimit int64
 	together   []string
 	ahead      bool
+	place      *inPlace // nil: content is downloaded
 	clock      link.Clock
 	wait       link.Backoff // for an appliance that is away
 	retry      client.Retry
@@ -53,6 +54,9 @@ type contentStore struct {
 // Fetch implements machine.Content. An appliance that is away, restarted in the middle for example, is waited for; what
 // was downloaded is kept and only the rest asked for. A wrong hash ends it at once (DOP-17 was done by then).
 func (s *contentStore) Fetch(ctx context.Context, r machine.ContentRequest, progress machine.Progress) (got machine.Fetched, err error) {
+	if s.place != nil {
+		return s.direct(ctx, r)
+	}
 	defer s.began(r.PackageID)()
 	s.mu.Lock()
 	s.asked(r)

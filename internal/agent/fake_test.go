@@ -56,6 +56,7 @@ type appliance struct {
 	program  []wire.ProgramPiece // of the agent for Windows
 	messages []wire.Message
 	packages map[string]map[string][]byte // id -> path -> content
+	share    *wire.ContentShare           // told with every package
 	flip     bool                         // serve one wrong byte
 	onBlob   func()                       // before a blob is served
 	cut      func()                       // called once, in the middle of a blob, whose answer ends there
@@ -204,7 +205,7 @@ func (a *appliance) locations(id string) wire.ContentLocations {
 		m.Files = append(m.Files, wire.ManifestFile{Path: path, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])})
 		m.TotalSize += int64(len(data))
 	}
-	return wire.ContentLocations{Manifest: m, Sources: []wire.ContentSource{{Kind: "current", Name: "self", Base: a.server.URL + "/blobs/", Query: "?sig=secret-signature"}}}
+	return wire.ContentLocations{Manifest: m, Share: a.share, Sources: []wire.ContentSource{{Kind: "current", Name: "self", Base: a.server.URL + "/blobs/", Query: "?sig=secret-signature"}}}
 }
 
 func (a *appliance) blob(w http.ResponseWriter, r *http.Request) {

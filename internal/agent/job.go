@@ -140,6 +140,11 @@ func (j *job) execute(ctx context.Context) (tsengine.Result, error) {
 	if err = j.locateAll(ctx); err == nil {
 		result, err = engine.Run(ctx)
 	}
+	if j.store.place != nil {
+		if err := j.store.place.end(ctx); err != nil {
+			j.console.Say("the package share stays connected: %v", err)
+		}
+	}
 	stop()
 	<-delivered
 	if err == nil && (result.Outcome == tsengine.Succeeded || result.Outcome == tsengine.Failed) {
@@ -288,7 +293,7 @@ func (j *job) identity() tsengine.Identity {
 		PackageID: j.run.SequenceID, PackageName: j.run.SequenceName, AdvertID: j.run.Deployment, BootImageID: j.run.BootImage,
 		LaunchMode: string(j.run.LaunchMode), MediaType: media, MachineName: j.run.ComputerName, ClientGUID: j.device, SiteCode: j.site,
 		ManagementPoint: j.client.Base(), MDataPath: j.dataDir(), DownloadOnDemand: j.run.Option == wire.AsNeeded,
-		ClientCache: j.clientCache(),
+		ClientCache: j.clientCache(), RunFromDP: j.run.Option == wire.DirectFromDP,
 	}
 }
 
@@ -300,30 +305,6 @@ func (j *job) dataDir() string {
 		}
 	}
 	return j.dir
-}
-
-func (j *job) content() *contentStore {
-	store := j.kit.contentStore(j.downloading, func(id string, stats client.Stats) {
-		j.outbox.Post(wire.Event{Time: j.clock.Now().UTC(), Kind: wire.EventContent, Severity: "info", Pointer: -1, Package: id,
-			Bytes: stats.Bytes, Hashes: stats.HashesChecked, Text: "from " + stats.LastSource})
-	})
-	store.dir = func() string { return filepath.Join(j.dataDir(), "Packages") }
-	store.together = j.run.Packages
-	return store
-}
-
-// contentStore brings packages to the state folder. began and what it returns are told of every download; done may be nil.
-func (k *kit) contentStore(began func(string) (ended func()), done fetched) *contentStore {
-	return &contentStore{
-		line: k.line, http: k.http, base: k.client.Base(), token: k.client.Token, clock: k.clock, wait: k.backoff, retry: k.retry,
-		dir: func() string { return filepath.Join(k.dir, "Packages") }, cache: k.clientCache(), cacheLimit: k.cacheLimit, say: k.console.Say, logger: k.log, began: began,
-		done: func(id string, stats client.Stats) {
-			k.console.Say("  package %s is here: %.1f MB downloaded, %d hashes checked", id, float64(stats.Bytes)/1e6, stats.HashesChecked)
-			if done != nil {
-				done(id, stats)
-			}
-		},
-	}
 }
 
 func (j *job) checkpoints() *checkpoints {

@@ -49,6 +49,11 @@ func (a *API) registerCatalog() {
 		}
 		return s.ImportPackage(ctx, p, in.Body.Dir)
 	})
+	for action, on := range map[string]bool{"share": true, "unshare": false} {
+		answer(a, operation("POST", "/packages/{package}/"+action, "Set whether a package is copied to the package share (DOP-5): "+action, wire.ScopeWrite), func(ctx context.Context, in *PackagePath) (wire.Package, error) {
+			return s.SetPackageShare(ctx, in.Package, on)
+		})
+	}
 	answer(a, operation("DELETE", "/packages/{package}", "Remove a package and free its bytes", wire.ScopeWrite), func(ctx context.Context, in *PackagePath) (wire.PackageDeleted, error) {
 		return s.DeletePackage(ctx, in.Package)
 	})

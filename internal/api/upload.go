@@ -44,7 +44,11 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		var p wire.Package
 		q := r.URL.Query()
-		p, err = a.takeUpload(site.WithActor(r.Context(), who.Name), w, r.Body, wire.Package{ID: q.Get("id"), Name: q.Get("name"), Kind: q.Get("kind")})
+		p = wire.Package{ID: q.Get("id"), Name: q.Get("name"), Kind: q.Get("kind")}
+		if old, err := a.Site.Package(r.Context(), p.ID); err == nil { // the next version keeps the choice (DOP-5)
+			p.PackageShare, p.Description = old.PackageShare, old.Description
+		}
+		p, err = a.takeUpload(site.WithActor(r.Context(), who.Name), w, r.Body, p)
 		if err == nil {
 			writeJSON(w, http.StatusCreated, p)
 			return

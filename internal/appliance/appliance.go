@@ -81,6 +81,7 @@ type appliance struct {
 	journal *journal
 	files   *bootFiles
 	content *contents
+	shared  *shared // nil without share.enabled
 	leases  *lease.Table
 	pxe     *pxe.Server // nil when dhcp.mode is off
 	lock    *os.File
@@ -121,12 +122,18 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *applian
 // openSite makes the site and what hangs on its keys.
 func (a *appliance) openSite(ctx context.Context) (err error) {
 	a.content = &contents{reach: a.reach, log: a.log}
-	a.site, err = site.New(ctx, site.Config{
+	if a.shared, err = newShared(a.cfg.Share.Enabled, a.cfg.Share.Listen, a.reach); err != nil {
+		return err
+	}
+	c := site.Config{
 		Store: a.store, SiteCode: a.cfg.Site.Code, LogDir: a.dir("runlogs"), StateDir: a.dir("states"), FreeSpace: freeSpace, Log: a.log,
 		Inspector: inspector{}, CheckCondition: checkCondition, Content: a.content, Waker: a.waker,
 		URL: a.reach.https(noMachine), CASPKI: a.ca.SPKI(),
-	})
-	if err != nil {
+	}
+	if a.shared != nil {
+		c.Share = a.shared
+	}
+	if a.site, err = site.New(ctx, c); err != nil {
 		return err
 	}
 	signer, err := a.signer(ctx)
@@ -142,6 +149,9 @@ func (a *appliance) openSite(ctx context.Context) (err error) {
 		return fmt.Errorf("open content library: %w", err)
 	}
 	a.content.library, a.content.signer = a.library, signer
+	if err := a.openShare(ctx); err != nil {
+		return err
+	}
 
 	recent := newRecent()
 	a.journal = newJournal(a.site, recent, a.log)
@@ -284,6 +294,9 @@ func (a *appliance) run(ctx context.Context, changed <-chan *config.Config) erro
 	g.Go(func() error { return a.collector().run(ctx) })
 	if a.pxe != nil {
 		g.Go(func() error { return a.pxe.Run(ctx) })
+	}
+	if a.shared != nil {
+		g.Go(func() error { return a.shared.Run(ctx) })
 	}
 	a.log.Info("appliance is up", "site", a.cfg.Site.Code, "dhcp", a.cfg.DHCP.Mode,
 		"http", a.reach.http(noMachine), "https", a.reach.https(noMachine), "ca_spki", a.ca.SPKI())

@@ -45,8 +45,29 @@ place; with --url the files are sent to it.`
 			return env.importFolder(cmd, "/packages/"+esc(args[0])+"/update", packageSource{}, args[1])
 		},
 	}
+	unshared := false
+	share := &cobra.Command{
+		Use: "share PACKAGE", Short: "Copy a package to the package share, from which deployments may run it in place (DOP-5)", Args: cobra.ExactArgs(1),
+		Long: `Copy a package to the package share of the distribution point, so that deployments
+with the option DirectFromDP may run it in place. It costs disk for a second copy,
+and what is run from there is not verified (DOP-15). The appliance offers a share
+when share.enabled is set in its configuration.`,
+		Example: "  bootyard package share BYD00004\n  bootyard package share BYD00004 --off",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			action := "/share"
+			if unshared {
+				action = "/unshare"
+			}
+			p, err := post[wire.Package](cmd.Context(), env, "/packages/"+esc(args[0])+action, nil)
+			if err != nil {
+				return err
+			}
+			return env.printPackage(p)
+		},
+	}
+	share.Flags().BoolVar(&unshared, "off", false, "take it out of the share")
 	return group("package", "Content that sequences use",
-		list(env, "List packages and images", "/packages", packageTable), create, update,
+		list(env, "List packages and images", "/packages", packageTable), create, update, share,
 		newPackageDistributeCommand(env), newPackageVerifyCommand(env),
 		newPackageDeleteCommand(env), newProgramCommand(env))
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -30,6 +31,14 @@ type Config struct {
 	TFTP     TFTP     `yaml:"tftp"`
 	PXE      PXE      `yaml:"pxe"`
 	Wake     Wake     `yaml:"wake"`
+	Share    Share    `yaml:"share"`
+}
+
+// Share is the package share, from which content is run in place (DOP-13). It
+// needs Samba, which the appliance starts as its own child.
+type Share struct {
+	Enabled bool   `yaml:"enabled"` // default false
+	Listen  string `yaml:"listen"`  // [ADDRESS]:PORT, default :445
 }
 
 // Site names the site.
@@ -142,6 +151,7 @@ func (c *Config) complete() {
 	setDefault(&c.DHCP.Lease, 12*time.Hour)
 	setDefault(&c.TFTP.Listen, tftpListen)
 	setDefault(&c.PXE.MenuTimeout, 30*time.Second)
+	setDefault(&c.Share.Listen, ":445")
 	setDefault(&c.Wake.Port, 9)
 	setDefault(&c.Wake.Retries, 3)
 	setDefault(&c.Wake.Delay, time.Minute)
@@ -233,6 +243,11 @@ func (c *Config) check() error {
 		if u, err := url.Parse(raw); raw != "" && (err != nil || raw != scheme+"://"+u.Host || !plainHost.MatchString(u.Host)) {
 			bad(key, "is not of the form %s://host[:port]", scheme)
 		}
+	}
+	if host, port, err := net.SplitHostPort(c.Share.Listen); err != nil || host != "" && net.ParseIP(host) == nil {
+		bad("share.listen", "%q is not [ADDRESS]:PORT", c.Share.Listen)
+	} else if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		bad("share.listen", "%q is not a TCP port", port)
 	}
 	if c.Wake.Port < 1 || c.Wake.Port > 65535 {
 		bad("wake.port", "%d is not a UDP port", c.Wake.Port)

@@ -62,6 +62,9 @@ func TestMistakesAreNamed(t *testing.T) {
 		"wake offset":        {"wake:\n  offset: -1h", "wake"},
 		"final boot":         {"pxe:\n  final_boot: tape", "pxe.final_boot"},
 		"kernel args":        {"pxe:\n  kernel_args: \"a$(b)\"", "pxe.kernel_args"},
+		"share listen":       {"share:\n  listen: \"445\"", "share.listen"},
+		"share name":         {"share:\n  listen: files.example:445", "share.listen"},
+		"share port":         {"share:\n  listen: \":0\"", "share.listen"},
 		"wake port":          {"wake:\n  port: 70000", "wake.port"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -54,6 +54,8 @@ type bench struct {
 	blobs   *httptest.Server
 	ca      *pki.Authority
 	library string // folder
+	files   *files
+	share   *share // nil: none
 	journal *journal
 	enroll  string // sequence that brings agents in
 	count   int
@@ -79,7 +81,7 @@ func (j *journal) since(n int) ([]string, int) {
 	return slices.Clone(j.lines[n:]), len(j.lines)
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T, change ...func(*bench, *site.Config)) *bench {
 	t.Helper()
 	b := &bench{t: t, journal: &journal{}, library: t.TempDir()}
 	_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -91,7 +93,13 @@ func newBench(t *testing.T) *bench {
 	b.blobs = httptest.NewServer(files)
 	t.Cleanup(b.blobs.Close)
 	files.base = b.blobs.URL + "/"
-	b.Site = sitetest.New(t, func(c *site.Config) { c.Inspector, c.Content = inspector{}, files })
+	b.files = files
+	b.Site = sitetest.New(t, func(c *site.Config) {
+		c.Inspector, c.Content = inspector{}, files
+		for _, f := range change {
+			f(b, c)
+		}
+	})
 	require.Equal(t, start, b.Clock.Now())
 	b.ca, err = pki.Open(t.TempDir())
 	require.NoError(t, err)

@@ -17,7 +17,7 @@ import (
 // three examples of the seed page.
 func options() []row {
 	return []row{
-		{"S-78", optionIsStored}, {"S-89", optionsFollowTheDraft}, {"S-91", asNeeded}, {"S-92", allBefore}, {"S-93", allBeforeNotByPXE},
+		{"S-78", optionIsStored}, {"S-89", optionsFollowTheDraft}, {"S-91", asNeeded}, {"S-92", allBefore}, {"S-93", allBeforeNotByPXE}, {"S-94", direct},
 		{"S-95", everyPackageShared}, {"S-96", hashIsChecked}, {"S-97", directIsWarnedOf}, {"S-98", exampleOne}, {"S-99", exampleOneAllBefore},
 		{"S-100", exampleOneDirect}, {"S-101", exampleTwo}, {"S-102", exampleTwoDirect}, {"S-103", shares}, {"S-104", noBootImage}, {"S-105", exampleThree},
 	}
@@ -184,7 +184,7 @@ func directIsWarnedOf(t *testing.T) {
 	require.NotContains(t, rules(b.dry(spec).Warnings), "DOP-15")
 	spec.DeploymentOption = wire.DirectFromDP
 	require.Contains(t, rules(b.dry(spec).Warnings), "DOP-15")
-	partly(t, "content is not run from a distribution point yet")
+	alteredRuns(t)
 }
 
 func allBeforeNotByPXE(t *testing.T) {
@@ -255,7 +255,7 @@ func shares(t *testing.T) {
 	for _, p := range packages {
 		require.True(t, call[wire.Package](b, "GET", "/packages/"+p.ID, nil).PackageShare)
 	}
-	partly(t, "there is no share on distribution points")
+	sharePresent(t)
 }
 
 func noBootImage(t *testing.T) {
@@ -285,5 +285,5 @@ func exampleThree(t *testing.T) {
 		c.round()
 		require.Equal(t, 2*(n+1), c.ran(), o)
 	}
-	partly(t, "the agent does not run content from a distribution point yet")
+	exampleThreeDirect(t)
 }

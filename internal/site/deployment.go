@@ -45,7 +45,7 @@ func (s *Service) CreateDeployment(ctx context.Context, in wire.DeploymentCreate
 }
 
 func (s *Service) createDeployment(ctx context.Context, tx *store.Tx, in wire.DeploymentCreate) (wire.DeploymentResult, error) {
-	p := &proposal{tx: tx, spec: in.DeploymentSpec}
+	p := &proposal{tx: tx, spec: in.DeploymentSpec, share: s.Share != nil}
 	if err := p.load(); err != nil {
 		return p.out, err
 	}

@@ -85,6 +85,23 @@ func (s *Service) ImportPackage(ctx context.Context, p wire.Package, dir string)
 	return p, err
 }
 
+// SetPackageShare says whether a package is copied to the package share (DOP-5).
+// What that changes for deployments is seen when they are looked at (DOP-9).
+func (s *Service) SetPackageShare(ctx context.Context, id string, on bool) (p wire.Package, err error) {
+	err = s.Store.Update(ctx, func(tx *store.Tx) error {
+		if p, err = tx.Package(id); err != nil {
+			return orMissing(err, "package", fmt.Sprintf("no package has the id %q", printable(id, 40)), "see `bootyard package list`")
+		}
+		p.PackageShare = on
+		if err := tx.PutPackage(p); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, wire.StatusMessage{Rule: "DOP-5", Text: fmt.Sprintf("package %s copied to the package share: %t", p.ID, on)})
+	})
+	s.feed.bump()
+	return p, err
+}
+
 // DeletePackage removes a package and frees those of its files that no other
 // one uses. Sequences that refer to it become invalid (TSV-2); the answer of a
 // dry look is in their validity. While a run needs the package it is refused:
@@ -135,37 +152,6 @@ func (s *Service) forgetPackage(ctx context.Context, tx *store.Tx, id string) er
 		return err
 	}
 	return s.audit(ctx, tx, wire.StatusMessage{Text: fmt.Sprintf("package %s %q deleted", p.ID, p.Name)})
-}
-
-// ContentLocations answers where an agent gets a package. The device must have
-// an active run, or a deployment, that needs it: nothing a machine may not have
-// can be fetched by guessing a name.
-func (s *Service) ContentLocations(ctx context.Context, who Session, id string) (wire.ContentLocations, error) {
-	if s.Content == nil {
-		return wire.ContentLocations{}, errors.New("this appliance has no content library")
-	}
-	var p wire.Package
-	err := s.Store.View(ctx, func(tx *store.Tx) error {
-		ok, err := s.mayHave(tx, who, id)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return missing("package", "no deployment of this machine needs that package", "deploy a task sequence that refers to it")
-		}
-		p, err = tx.Package(id)
-		return orMissing(err, "package", "package "+id+" does not exist any more", "restore it or correct the task sequence")
-	})
-	if err != nil {
-		return wire.ContentLocations{}, err
-	}
-	m, err := s.Content.Manifest(ctx, p.ID, p.Version)
-	if err != nil {
-		return wire.ContentLocations{}, fmt.Errorf("manifest of %s version %d: %w", p.ID, p.Version, err)
-	}
-	m.Name = p.Name
-	sources, err := s.Content.Sources(ctx, m)
-	return wire.ContentLocations{Manifest: m, Sources: sources}, err
 }
 
 func (s *Service) mayHave(tx *store.Tx, who Session, id string) (bool, error) {

@@ -19,6 +19,7 @@ type proposal struct {
 	members    []wire.Device
 	out        wire.DeploymentResult
 	risks      []wire.Reason
+	share      bool // this distribution point has a package share
 }
 
 func (p *proposal) warn(rule, text string) {
@@ -153,6 +154,9 @@ func (p *proposal) validateOption() error {
 		}
 		if o.Option == wire.DirectFromDP {
 			p.warn("DOP-15", "content is not verified before it runs: whoever administers the distribution point could alter it")
+			if !p.share {
+				p.warn("DOP-13", "this distribution point has no package share, so the runs will fail: set share.enabled in the appliance's configuration")
+			}
 		}
 		return nil
 	}

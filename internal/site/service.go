@@ -53,6 +53,13 @@ type ContentLibrary interface {
 	Remove(ctx context.Context, packageID string, agreed func() error) (wire.PackageDeleted, error)
 }
 
+// PackageShare offers packages as plain folders (DOP-5).
+type PackageShare interface {
+	// Locate says where a version of a package lies, for a machine that reached
+	// us by the request in ctx; nil when it is not there yet.
+	Locate(ctx context.Context, packageID string, version int) *wire.ContentShare
+}
+
 // ErrContentBusy is wrapped by a ContentLibrary for a package that another
 // request changes.
 var ErrContentBusy = errors.New("package is being changed by another request")
@@ -77,6 +84,7 @@ type Config struct {
 	Random    io.Reader
 	Inspector SequenceInspector
 	Content   ContentLibrary
+	Share     PackageShare
 	Waker     Waker
 	// CheckCondition reads the requirement of an application; its error is shown to the user.
 	CheckCondition func(xml string) error

@@ -26,6 +26,19 @@ type ManifestFile struct {
 type ContentLocations struct {
 	Manifest Manifest        `json:"manifest"`
 	Sources  []ContentSource `json:"sources"`
+	// Share is where the package lies as plain files; it is told only to a
+	// machine whose run uses content in place (DOP-13), over TLS, and kept
+	// nowhere.
+	Share *ContentShare `json:"share,omitempty"`
+}
+
+// ContentShare is a read-only share of a distribution point. The package is the
+// folder of its id in it. What is there is not covered by the manifest (DOP-15).
+type ContentShare struct {
+	Path     string `json:"path"` // \\server\share
+	Port     int    `json:"port"`
+	Account  string `json:"account"`
+	Password string `json:"password"`
 }
 
 // ContentSource is one place. Base ends in a slash; Query, if any, begins with

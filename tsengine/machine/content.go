@@ -42,6 +42,8 @@ type Fetched struct {
 	Dir string
 	// Location is the place that was tried last (TS-133), for people; empty when none was.
 	Location string
+	// Unverified says that the files are used where they lie, and nobody compared them with a hash (DOP-15, TS-135).
+	Unverified bool
 	// Removed are packages whose content went because this one needed the room.
 	Removed []string
 }

@@ -11,6 +11,8 @@ type NetworkFolders interface {
 	// here. Connecting the same share again with the same letter is no error. The password reaches no command line, no
 	// environment and no file that outlives the call.
 	Connect(ctx context.Context, request FolderRequest) (dir string, err error)
+	// Disconnect ends what Connect made of the same request; that there is nothing is no error.
+	Disconnect(ctx context.Context, request FolderRequest) error
 }
 
 // FolderRequest is one share. Path is a UNC path, Letter such as "Z:" or empty.
@@ -19,6 +21,9 @@ type FolderRequest struct {
 	Letter   string
 	Account  string // DOMAIN\user, user@domain or user
 	Password string
+	Port     int  // 0 is 445
+	ReadOnly bool // nothing can be written there from here
+	Sealed   bool // refused when the server cannot encrypt
 }
 
 // NetworkFolder is a connected share as the run knows it. Connections end with a restart, so they are in no checkpoint.

@@ -58,6 +58,8 @@ func (r *recorder) CaptureImage(_ context.Context, q machine.CaptureRequest, _ m
 
 type shares struct{ request machine.FolderRequest }
 
+func (s *shares) Disconnect(context.Context, machine.FolderRequest) error { return nil }
+
 func (s *shares) Connect(_ context.Context, r machine.FolderRequest) (string, error) {
 	s.request = r
 	return "/drives/0", nil

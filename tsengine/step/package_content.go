@@ -53,6 +53,9 @@ func (c *Context) content(ctx context.Context, r machine.ContentRequest) (string
 		return "", err
 	}
 	c.Log(smstslog.Info, "Content of package "+id+" is in "+got.Dir)
+	if got.Unverified {
+		c.Log(smstslog.Warning, "Content of package "+id+" is run from "+got.Location+"; its hash is not verified (DOP-15)")
+	}
 	return got.Dir, nil
 }
 

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,9 +46,13 @@ func (f Folders) Connect(ctx context.Context, r machine.FolderRequest) (string, 
 			return "", fmt.Errorf("disconnect what was at %s: %w", dir, err)
 		}
 	}
+	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV)
+	if r.ReadOnly {
+		flags |= unix.MS_RDONLY
+	}
 	done := make(chan error, 1)
 	go func() { // ends with the kernel's own time limit at the latest
-		done <- unix.Mount(share, dir, "cifs", unix.MS_NOSUID|unix.MS_NODEV, options)
+		done <- unix.Mount(share, dir, "cifs", flags, options)
 	}()
 	select {
 	case err = <-done:
@@ -58,6 +63,18 @@ func (f Folders) Connect(ctx context.Context, r machine.FolderRequest) (string, 
 		return "", explainMount(err)
 	}
 	return dir, nil
+}
+
+// Disconnect implements machine.NetworkFolders. What still uses the share keeps it until it is done.
+func (f Folders) Disconnect(_ context.Context, r machine.FolderRequest) error {
+	dir := f.folder(r)
+	if !isMounted(dir) {
+		return nil
+	}
+	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("disconnect %s: %w", r.Path, err)
+	}
+	return os.Remove(dir)
 }
 
 // folder is named after the letter, or after server and share; names of the network become one path element.
@@ -86,7 +103,7 @@ func (f Folders) options(ctx context.Context, r machine.FolderRequest) (share, o
 	if err != nil {
 		return "", "", fmt.Errorf("find the address of %s: %w", server, err)
 	}
-	port := f.Port
+	port := cmp.Or(r.Port, f.Port)
 	if port == 0 {
 		port = 445
 	}
@@ -116,6 +133,9 @@ func (f Folders) options(ctx context.Context, r machine.FolderRequest) (share, o
 	options = "ip=" + address + ",port=" + strconv.Itoa(port) + ",username=" + user
 	if domain != "" && domain != "." {
 		options += ",domain=" + domain
+	}
+	if r.Sealed {
+		options += ",vers=3.1.1,seal"
 	}
 	options += ",password=" + strings.ReplaceAll(r.Password, ",", ",,")
 	return "//" + server + "/" + strings.ReplaceAll(rest, `\`, "/"), options, nil

@@ -17,6 +17,28 @@ type Folders struct{}
 
 var addConnection = windows.NewLazySystemDLL("mpr.dll").NewProc("WNetAddConnection2W")
 
+var cancelConnection = windows.NewLazySystemDLL("mpr.dll").NewProc("WNetCancelConnection2W")
+
+// Disconnect implements machine.NetworkFolders.
+func (Folders) Disconnect(_ context.Context, r machine.FolderRequest) error {
+	name := r.Path
+	if r.Letter != "" {
+		name = r.Letter
+	}
+	text, err := windows.UTF16PtrFromString(name)
+	if err != nil {
+		return err
+	}
+	const force = 1 // open files do not keep it
+	code, _, _ := cancelConnection.Call(uintptr(unsafe.Pointer(text)), 0, force)
+	switch errno := syscall.Errno(code); errno {
+	case 0, windows.ERROR_NOT_CONNECTED:
+		return nil
+	default:
+		return fmt.Errorf("disconnect %s: error %d: %w", r.Path, code, errno)
+	}
+}
+
 // netResource is NETRESOURCEW.
 type netResource struct {
 	scope, kind, display, usage      uint32
@@ -25,6 +47,9 @@ type netResource struct {
 
 // Connect implements machine.NetworkFolders. A connection that is there already with the same account is no error.
 func (Folders) Connect(_ context.Context, r machine.FolderRequest) (string, error) {
+	if r.Port != 0 && r.Port != 445 {
+		return "", fmt.Errorf("the share is on port %d, and Windows connects to port 445 only; set share.listen of the appliance to :445", r.Port)
+	}
 	remote, err := windows.UTF16PtrFromString(r.Path)
 	if err != nil {
 		return "", err

@@ -1,0 +1,87 @@
+package appliance
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/url"
+
+	"github.com/bootyard/bootyard/content/library"
+	"github.com/bootyard/bootyard/internal/packageshare"
+	"github.com/bootyard/bootyard/internal/site"
+	"github.com/bootyard/bootyard/internal/wire"
+)
+
+// shared is the site's view of the package share.
+type shared struct {
+	*packageshare.Share
+	reach *reach
+	host  string // share.listen names an address; empty: that the machine reached us by
+}
+
+// openShare makes the package share when the configuration wants one.
+func (a *appliance) openShare(ctx context.Context) error {
+	if !a.cfg.Share.Enabled {
+		return nil
+	}
+	// Kept over restarts, so that machines in the middle of a run go on when the appliance is back.
+	password, err := a.secret(ctx, "package-share", 20)
+	if err != nil {
+		return err
+	}
+	a.shared.Share, err = packageshare.New(packageshare.Config{Dir: a.dir("share"), Listen: a.cfg.Share.Listen, Password: hex.EncodeToString(password),
+		Source: shareSource{a.library, a.site}, Log: a.log})
+	return err
+}
+
+// Locate implements site.PackageShare.
+func (s *shared) Locate(ctx context.Context, id string, version int) *wire.ContentShare {
+	if !s.Ready(id, version) {
+		return nil
+	}
+	host := s.host
+	if host == "" {
+		// Like content by HTTP: the name the operator gave us, else our address on the machine's side.
+		if u, err := url.Parse(s.reach.http(localAddr(ctx))); err == nil {
+			host = u.Hostname()
+		}
+	}
+	return &wire.ContentShare{Path: `\\` + host + `\` + packageshare.Name, Port: s.Port(), Account: packageshare.Account, Password: s.Password()}
+}
+
+// newShared is nil when there is to be no share.
+func newShared(enabled bool, listen string, r *reach) (*shared, error) {
+	if !enabled {
+		return nil, nil
+	}
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, fmt.Errorf("share.listen: %w", err)
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = ""
+	}
+	return &shared{reach: r, host: host}, nil
+}
+
+// shareSource is what the share is filled from.
+type shareSource struct {
+	*library.Library
+	site *site.Service
+}
+
+// Shared implements packageshare.Source.
+func (s shareSource) Shared(ctx context.Context) ([]packageshare.Package, error) {
+	all, err := s.site.Packages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []packageshare.Package
+	for _, p := range all {
+		if p.PackageShare && p.Version > 0 {
+			out = append(out, packageshare.Package{ID: p.ID, Version: p.Version})
+		}
+	}
+	return out, nil
+}
