@@ -102,7 +102,7 @@ func (e *Engine) node(ctx context.Context, i int) (*Result, error) {
 		e.repeated = true
 		return e.step(ctx, i, "")
 	}
-	if n.Disabled {
+	if in.off { // also a node of a disabled group, to which only the debugger's Set Current leads
 		e.skip(i, true, "it is disabled")
 		return nil, e.saveSoon(ctx)
 	}

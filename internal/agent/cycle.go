@@ -174,6 +174,11 @@ func (a *Agent) tellOnce(ctx context.Context, key string, message wire.Message, 
 	message.Time, message.Text = a.config.Clock.Now().UTC(), cut(text)
 	if err := a.session.Do(ctx, http.MethodPost, wire.PathPreflight, message, nil); err != nil {
 		a.config.Logger.Warn("message not delivered", "err", err)
+		if link.Temporary(err) {
+			a.mu.Lock()
+			a.memory.again(key)
+			a.mu.Unlock()
+		}
 	}
 }
 

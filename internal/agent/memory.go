@@ -114,6 +114,11 @@ func (m *memory) users(now []string, at time.Time) {
 	}
 }
 
+// again makes once say yes to a key again: what was not delivered has not been told.
+func (m *memory) again(key string) {
+	m.Told = slices.DeleteFunc(m.Told, func(k string) bool { return k == key })
+}
+
 // once reports whether a message has not been told yet, and notes it.
 func (m *memory) once(key string) bool {
 	if slices.Contains(m.Told, key) {

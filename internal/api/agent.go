@@ -12,6 +12,10 @@ import (
 
 const (
 	maxAgentBody = 1 << 20
+	// Messages outside a run are written into the site's record, so a machine
+	// may send one a second; the first policy may bring many at once (RRN-9).
+	messagesPerSecond = 1
+	messageBurst      = 60
 	// Whoever opens a session has shown no credential yet, and each holds one
 	// of maxInFlight while its body arrives.
 	maxOpenBody    = 64 << 10
@@ -141,6 +145,10 @@ func (a *API) registerAgent() {
 	message := agentOperation("POST", wire.PathPreflight, "message", maxLogBody)
 	message.Metadata["locked"] = true // such as: it waits for the password
 	agentAct(a, message, func(ctx context.Context, in *input[wire.Message]) error {
-		return a.Site.Preflight(ctx, session(ctx), in.Body)
+		who := session(ctx)
+		if !a.messages.Allow(who.Device) {
+			return &wire.Problem{Title: "Too Many Requests", Status: http.StatusTooManyRequests, Detail: "too many messages from this machine", Remedy: "wait a minute"}
+		}
+		return a.Site.Preflight(ctx, who, in.Body)
 	})
 }

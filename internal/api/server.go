@@ -57,6 +57,7 @@ type API struct {
 	streams  chan struct{}
 	uploads  chan struct{}
 	sessions *limit.Limiter
+	messages *limit.Limiter // that agents send outside a run, by device
 }
 
 // New registers all operations.
@@ -65,7 +66,8 @@ func New(o Options) *API {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &API{Options: o, mux: http.NewServeMux(), inFlight: make(chan struct{}, maxInFlight), large: make(chan struct{}, maxLarge),
-		streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads), sessions: limit.New(5, 60, nil)}
+		streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads), sessions: limit.New(5, 60, nil),
+		messages: limit.New(messagesPerSecond, messageBurst, nil)}
 	a.admin = a.newAPI("bootyard", true)
 	a.agent = a.newAPI("bootyard agent", false)
 	a.admin.UseMiddleware(a.adminOnly)

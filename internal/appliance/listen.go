@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -165,10 +166,25 @@ func (a *appliance) serve(ctx context.Context, ln net.Listener, handler http.Han
 // would keep a stop waiting for as long as it may.
 var endless = []string{"/events", "/api/v1/stream"}
 
+// waits says whether a request may be answered late: those, and the debugger's,
+// which wait for news (TS-173).
+func waits(r *http.Request) bool {
+	path := r.URL.Path
+	switch {
+	case slices.Contains(endless, path):
+		return true
+	case !strings.Contains(path, "/runs/"):
+		return false
+	case strings.HasSuffix(path, "/debug"):
+		return r.Method == http.MethodGet || strings.HasPrefix(path, "/api/v1/agent/")
+	}
+	return strings.Contains(path, "/shells/")
+}
+
 // ending ends them with ctx. All other requests are let finish.
 func ending(ctx context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if slices.Contains(endless, r.URL.Path) {
+		if waits(r) {
 			until, cancel := context.WithCancel(r.Context())
 			defer cancel()
 			defer context.AfterFunc(ctx, cancel)()

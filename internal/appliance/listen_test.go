@@ -3,6 +3,7 @@ package appliance
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -211,4 +212,29 @@ func TestHeaderLargerThanItsLimitIsRefused(t *testing.T) {
 	line, err := bufio.NewReader(c).ReadString('\n')
 	require.NoError(t, err)
 	require.Contains(t, line, "431")
+}
+
+// A stop ends at once what waits for news: pages, and both sides of the debugger. What is being done is let finish.
+func TestStopEndsWhatWaits(t *testing.T) {
+	for request, ends := range map[string]bool{
+		"GET /events": true, "GET /api/v1/stream": true,
+		"GET /api/v1/runs/r/debug": true, "POST /api/v1/runs/r/debug": false,
+		"POST /api/v1/agent/runs/r/debug": true, "POST /api/v1/agent/runs/r/checkpoint": false,
+		"GET /api/v1/runs/r/shells/s/output": true, "POST /api/v1/runs/r/shells/s/input": true, "POST /api/v1/runs/r/shells": false,
+		"POST /api/v1/agent/runs/r/shells/s/input": true, "POST /api/v1/agent/runs/r/shells/s/output": true, "GET /api/v1/devices/debug": false,
+	} {
+		t.Run(request, func(t *testing.T) {
+			stop, cancel := context.WithCancel(t.Context())
+			method, path, _ := strings.Cut(request, " ")
+			ended := false
+			ending(stop, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				cancel()
+				if ends {
+					<-r.Context().Done()
+				}
+				ended = r.Context().Err() != nil
+			})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody))
+			require.Equal(t, ends, ended)
+		})
+	}
 }

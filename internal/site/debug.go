@@ -6,150 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/bootyard/bootyard/internal/store"
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
-const (
-	// debugPresence is how long a person counts as attached after asking last.
-	debugPresence = 2 * time.Minute
-	// maxDebugPending bounds the commands that a machine has not taken yet.
-	maxDebugPending = 16
-	// maxDebugHolds bounds the requests of debuggers that wait at one time.
-	maxDebugHolds = 128
-	// maxDebugRuns bounds the runs that are kept in memory, maxDebugPeople who
-	// is attached to one of them.
-	maxDebugRuns = 64
-	// debugUnheard is how long a person waits at a time for a machine that has
-	// said nothing yet.
-	debugUnheard   = time.Second
-	maxDebugPeople = 32
-	// debugContact is how often a paused machine's contact is written down.
-	debugContact = time.Minute
-)
-
 // debugActions are what a person may say (DBG-3, DBG-4).
 var debugActions = []string{"step", "run", "goto", "break", "clear", "clear-all", "retry", "skip", "fail", "cancel", "quit"}
-
-// debugDesk is where people and the machines they debug meet. It is memory
-// only: a machine tells everything again after the appliance was restarted,
-// and its checkpoint has the breaks (DBG-7).
-type debugDesk struct {
-	mu    sync.Mutex
-	runs  map[string]*debugRun
-	holds int
-}
-
-type debugRun struct {
-	standing  wire.DebugStanding
-	reported  *time.Time
-	tree      []wire.DebugNode
-	variables []wire.DebugVariable
-	pending   []wire.DebugCommand
-	last      *wire.DebugCommand
-	number    int64            // of the last command
-	keys      map[string]int64 // of commands given, by their key
-	people    map[string]time.Time
-	shell     *shell
-	contact   time.Time // written down last
-	gone      bool      // the entry is not on the desk any more
-	revision  int64
-	changed   chan struct{}
-}
-
-// of returns the entry of a run, made when it is not there. Call it locked.
-func (d *debugDesk) of(run string) *debugRun {
-	if r := d.runs[run]; r != nil {
-		return r
-	}
-	if d.runs == nil {
-		d.runs = map[string]*debugRun{}
-	}
-	if len(d.runs) >= maxDebugRuns { // the one that was silent longest goes; its machine tells everything again
-		oldest := ""
-		for id, r := range d.runs {
-			if oldest == "" || r.contact.Before(d.runs[oldest].contact) {
-				oldest = id
-			}
-		}
-		d.drop(oldest)
-	}
-	r := &debugRun{keys: map[string]int64{}, people: map[string]time.Time{}, changed: make(chan struct{})}
-	d.runs[run] = r
-	return r
-}
-
-func (d *debugDesk) drop(run string) {
-	if r := d.runs[run]; r != nil {
-		delete(d.runs, run)
-		if r.shell != nil {
-			r.shell.close("the run is not debugged any more")
-		}
-		r.gone = true
-		r.bump()
-	}
-}
-
-// leave forgets a run that has ended. Call it when that is in the database, and not locked.
-func (d *debugDesk) leave(run string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.drop(run)
-}
-
-func (r *debugRun) bump() {
-	r.revision++
-	close(r.changed)
-	r.changed = make(chan struct{})
-}
-
-func (r *debugRun) attached(now time.Time) []string {
-	out := []string{}
-	for name, at := range r.people {
-		if now.Sub(at) < debugPresence {
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// hold waits until ready, the entry is gone, the time is over or ctx ends. Call it locked; it is
-// locked again when it returns.
-func (d *debugDesk) hold(ctx context.Context, r *debugRun, long time.Duration, ready func() bool) error {
-	long = min(long, wire.MaxDebugHold)
-	if long <= 0 || ready() {
-		return nil
-	}
-	if d.holds >= maxDebugHolds {
-		return refusal(http.StatusServiceUnavailable, "", "", "too many runs are debugged at once", "try again later")
-	}
-	d.holds++
-	defer func() { d.holds-- }()
-	timer := time.NewTimer(long)
-	defer timer.Stop()
-	for !ready() && !r.gone && ctx.Err() == nil {
-		changed := r.changed
-		d.mu.Unlock()
-		over := false
-		select {
-		case <-changed:
-		case <-timer.C:
-			over = true
-		case <-ctx.Done():
-		}
-		d.mu.Lock()
-		if over {
-			return nil
-		}
-	}
-	return nil
-}
 
 // DebugReport takes what a run in debug mode says and answers with what people
 // told it to do.
@@ -157,26 +22,36 @@ func (s *Service) DebugReport(ctx context.Context, who Session, id string, in wi
 	if len(in.Tree) > wire.MaxDebugNodes || len(in.Variables) > wire.MaxDebugVariables || len(in.Breaks) > wire.MaxDebugNodes || in.Taken < 0 {
 		return out, invalid("TS-173", "tree", fmt.Sprintf("a report has at most %d nodes and %d variables", wire.MaxDebugNodes, wire.MaxDebugVariables), "")
 	}
-	if err := s.debugContact(ctx, who, id, !in.Ended); err != nil {
-		return out, err
-	}
-	now := s.Now().UTC()
 	desk := &s.debug
 	desk.mu.Lock()
 	defer desk.mu.Unlock()
+	for left := -1; left != desk.left; { // a run that ends after it was looked at must not come back
+		left = desk.left
+		desk.mu.Unlock()
+		err := s.debugContact(ctx, who, id, !in.Ended)
+		desk.mu.Lock()
+		if err != nil {
+			return out, err
+		}
+	}
 	if in.Ended {
 		desk.drop(id)
 		return out, nil
 	}
-	r := desk.of(id)
+	now := s.Now().UTC()
+	r := desk.of(id, now)
 	r.take(in, now)
+	desk.shrink(r, now)
 	ready := func() bool {
-		return len(r.pending) > 0 || r.tree == nil || r.shell != nil && !r.shell.ordered
+		return len(r.pending) > 0 || desk.wantsAll(r, s.Now()) || r.shell != nil && !r.shell.ordered
 	}
 	if err := desk.hold(ctx, r, durationOf(in.Hold), ready); err != nil {
 		return out, err
 	}
-	out.Commands, out.WantAll = slices.Clone(r.pending), r.tree == nil
+	if err := ctx.Err(); err != nil {
+		return out, err // nobody hears the answer, so a shell is not ordered by it
+	}
+	out.Commands, out.WantAll = slices.Clone(r.pending), desk.wantsAll(r, s.Now())
 	out.Attached = len(r.attached(s.Now())) > 0
 	if r.shell != nil && !r.shell.ordered {
 		r.shell.ordered = true
@@ -206,6 +81,15 @@ func (r *debugRun) take(in wire.DebugReport, now time.Time) {
 			v.Name, v.Value = printable(v.Name, 256), printable(v.Value, 4096)
 		}
 		r.variables = in.Variables
+	}
+	if in.Tree != nil || in.Variables != nil {
+		r.size = 0
+		for _, n := range r.tree {
+			r.size += len(n.Kind) + len(n.Name) + len(n.Type) + 64
+		}
+		for _, v := range r.variables {
+			r.size += len(v.Name) + len(v.Value) + 48
+		}
 	}
 	r.number = max(r.number, in.Taken)
 	pending := len(r.pending)
@@ -276,13 +160,14 @@ func (s *Service) DebugView(ctx context.Context, ref string, after int64, hold t
 	desk.mu.Lock()
 	defer desk.mu.Unlock()
 	if run.State == wire.RunRunning {
-		r := desk.of(run.ID)
+		r := desk.of(run.ID, s.Now())
 		s.attach(r, actor(ctx))
-		if r.reported == nil {
+		told := func() bool { return r.reported != nil && r.tree != nil }
+		if !told() {
 			hold = min(hold, debugUnheard)
 		}
-		if after > 0 || r.reported == nil {
-			if err := desk.hold(ctx, r, hold, func() bool { return r.revision != after && r.reported != nil }); err != nil {
+		if after > 0 || !told() {
+			if err := desk.hold(ctx, r, hold, func() bool { return r.revision != after && told() }); err != nil {
 				return wire.DebugView{}, err
 			}
 		}
@@ -298,8 +183,7 @@ func (s *Service) DebugView(ctx context.Context, ref string, after int64, hold t
 			return wire.DebugView{}, err
 		}
 		if run.State == wire.RunRunning {
-			r = desk.of(run.ID)
-			return r.view(run, s.Now()), nil
+			return desk.known(run.ID).view(run, s.Now()), nil
 		}
 	}
 	return (&debugRun{}).view(run, s.Now()), nil
@@ -356,19 +240,19 @@ func (s *Service) DebugCommand(ctx context.Context, ref string, ask wire.DebugAs
 	desk := &s.debug
 	desk.mu.Lock()
 	defer desk.mu.Unlock()
-	r := desk.of(run.ID)
-	if r.reported == nil {
-		// Its numbers are not known before the machine has spoken.
-		return c, refusal(409, "TS-173", "run", "the machine has not reported since the appliance was started", "try again in half a minute")
+	if c, err = s.mayCommand(desk.known(run.ID), ask, actor(ctx)); err != nil || c.Number > 0 {
+		return c, err
 	}
-	if ask.Key != "" && r.keys[ask.Key] != 0 {
-		return wire.DebugCommand{Number: r.keys[ask.Key], Action: ask.Action, Pointer: ask.Pointer, By: actor(ctx), Time: s.Now().UTC()}, nil
+	// It is on the record before the machine can hear of it, as a shell is.
+	desk.mu.Unlock()
+	err = s.recordCommand(ctx, run, ask)
+	desk.mu.Lock()
+	if err != nil {
+		return c, err
 	}
-	if n := len(r.tree); ask.Pointer < 0 || n > 0 && ask.Pointer >= n {
-		return c, invalid("TS-152", "pointer", fmt.Sprintf("the sequence has the pointers 0 to %d", n-1), "see the numbers in the tree")
-	}
-	if len(r.pending) >= maxDebugPending {
-		return c, refusal(429, "", "action", "the machine has not taken the commands before this one yet", "wait until its step has ended")
+	r := desk.known(run.ID)
+	if c, err = s.mayCommand(r, ask, actor(ctx)); err != nil || c.Number > 0 {
+		return c, err
 	}
 	r.number++
 	c = wire.DebugCommand{Number: r.number, Action: ask.Action, Pointer: ask.Pointer, By: actor(ctx), Time: s.Now().UTC()}
@@ -382,4 +266,34 @@ func (s *Service) DebugCommand(ctx context.Context, ref string, ask wire.DebugAs
 	s.attach(r, actor(ctx))
 	r.bump()
 	return c, nil
+}
+
+// mayCommand says why a run takes no command now, or returns the one that was given by the same key before. Call it locked.
+func (s *Service) mayCommand(r *debugRun, ask wire.DebugAsk, by string) (given wire.DebugCommand, err error) {
+	if r.reported == nil {
+		// Its numbers are not known before the machine has spoken.
+		return given, refusal(409, "TS-173", "run", "the machine has not reported since the appliance was started", "try again in half a minute")
+	}
+	if number := r.keys[ask.Key]; ask.Key != "" && number != 0 {
+		return wire.DebugCommand{Number: number, Action: ask.Action, Pointer: ask.Pointer, By: by, Time: s.Now().UTC()}, nil
+	}
+	if n := len(r.tree); ask.Pointer < 0 || n > 0 && ask.Pointer >= n {
+		return given, invalid("TS-152", "pointer", fmt.Sprintf("the sequence has the pointers 0 to %d", n-1), "see the numbers in the tree")
+	}
+	if len(r.pending) >= maxDebugPending {
+		return given, refusal(429, "", "action", "the machine has not taken the commands before this one yet", "wait until its step has ended")
+	}
+	return given, nil
+}
+
+// recordCommand writes down who told a run what.
+func (s *Service) recordCommand(ctx context.Context, run store.Run, ask wire.DebugAsk) error {
+	what := ask.Action
+	switch what {
+	case "goto", "break", "clear":
+		what = fmt.Sprintf("%s %d", what, ask.Pointer)
+	}
+	return s.Store.Update(ctx, func(tx *store.Tx) error {
+		return s.audit(ctx, tx, wire.StatusMessage{Rule: "DBG-3", Device: run.Device, Deployment: run.Deployment, Run: run.ID, Text: "debugger told: " + what})
+	})
 }

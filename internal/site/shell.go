@@ -89,7 +89,7 @@ func (s *Service) OpenShell(ctx context.Context, ref string, in wire.ShellOpen) 
 	}
 	desk := &s.debug
 	desk.mu.Lock()
-	err = desk.of(run.ID).mayOpenShell()
+	err = desk.known(run.ID).mayOpenShell()
 	desk.mu.Unlock()
 	if err != nil {
 		return out, err
@@ -108,7 +108,7 @@ func (s *Service) OpenShell(ctx context.Context, ref string, in wire.ShellOpen) 
 	}
 	desk.mu.Lock()
 	defer desk.mu.Unlock()
-	r := desk.of(run.ID)
+	r := desk.known(run.ID)
 	if err := r.mayOpenShell(); err != nil {
 		return out, err
 	}
