@@ -220,6 +220,8 @@ func asBool(v any) (value, ok bool) {
 		return v, true
 	case int64:
 		return v != 0, true
+	case uint64:
+		return v != 0, true
 	case string:
 		switch strings.ToLower(v) {
 		case "true", "1", "-1":
