@@ -208,8 +208,8 @@ func (v Value) is(kind string) bool {
 // one, a line each.
 func (v Value) compare(want string) int {
 	if kind := v.kind(); kind == "REG_DWORD" || kind == "REG_QWORD" { // always numeric, also when hexadecimal
-		have, errHave := strconv.ParseInt(text(v.Data), 0, 64)
-		wanted, errWant := strconv.ParseInt(strings.TrimSpace(want), 0, 64)
+		have, errHave := integer(text(v.Data))
+		wanted, errWant := integer(want)
 		if errHave == nil && errWant == nil {
 			return condition.Compare(strconv.FormatInt(have, 10), strconv.FormatInt(wanted, 10))
 		}

@@ -144,6 +144,7 @@ registry:
 		{"numbers in text", `HKLM\SOFTWARE\Lab`, "lessEqual", "Text", "REG_SZ", "10", true},
 		{"text", `HKLM\SOFTWARE\Lab`, "greater", "Text", "REG_SZ", "10.0", true},
 		{"long number", `HKLM\SOFTWARE\Lab`, "equals", "Big", "REG_QWORD", "4294967296", true},
+		{"zeros in front", `HKLM\SOFTWARE\Lab`, "less", "Count", "REG_DWORD", "010", true},
 		{"hexadecimal", `HKLM\SOFTWARE\Lab`, "greaterEqual", "Count", "REG_DWORD", "0x9", true},
 	} {
 		t.Run("TS-73 "+c.name, func(t *testing.T) {

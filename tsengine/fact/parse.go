@@ -109,11 +109,20 @@ func named(t *tree, what string, add func(name string, value *tree) error) error
 
 // exitCode reads an unsigned 32-bit number, decimal or hexadecimal, or its negative twin (TS-33).
 func exitCode(t *tree) (uint32, error) {
-	n, err := strconv.ParseInt(strings.ReplaceAll(strings.TrimSpace(t.text), "_", ""), 0, 64)
+	n, err := integer(strings.ReplaceAll(t.text, "_", ""))
 	if t.kind != scalar || err != nil || n < -1<<31 || n > 1<<32-1 {
 		return 0, wrong(t.line, "an exit code is a number of 32 bits")
 	}
 	return uint32(n), nil
+}
+
+// integer reads a decimal number, also with zeros in front, or a hexadecimal one.
+func integer(s string) (int64, error) {
+	digits, hex := strings.CutPrefix(strings.ToLower(strings.TrimSpace(s)), "0x")
+	if hex {
+		return strconv.ParseInt(digits, 16, 64)
+	}
+	return strconv.ParseInt(digits, 10, 64)
 }
 
 // fields reads a map with known keys. Each name may list other spellings behind |; the result is by the first.

@@ -221,7 +221,11 @@ func (s *Sequence) readRunIn(e *Element, v string) RunIn {
 func ParseCodes(list string) ([]uint32, error) {
 	var out []uint32
 	for _, f := range strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' || r == ',' || r == ';' }) {
-		n, err := strconv.ParseInt(f, 0, 64)
+		base := 10 // 010 is ten, as an administrator means it
+		if digits, hex := strings.CutPrefix(strings.ToLower(f), "0x"); hex {
+			f, base = digits, 16
+		}
+		n, err := strconv.ParseInt(f, base, 64)
 		if err != nil || n < math.MinInt32 || n > math.MaxUint32 {
 			return nil, fmt.Errorf("%q is not a 32-bit exit code (TS-29)", f)
 		}

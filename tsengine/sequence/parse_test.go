@@ -139,6 +139,13 @@ func TestValues(t *testing.T) {
 	require.Equal(t, []uint32{0}, n.SuccessCodes)
 }
 
+// TS-29: the codes of a list are decimal numbers, also with zeros in front.
+func TestTS29Codes(t *testing.T) {
+	codes, err := sequence.ParseCodes(" 0  010 08 -1 0x80070005 3247440400")
+	require.NoError(t, err)
+	require.Equal(t, []uint32{0, 10, 8, 4294967295, 0x80070005, 3247440400}, codes)
+}
+
 // Everything survives: unknown elements and attributes, comments, CDATA, blanks, references to control characters.
 func TestLossless(t *testing.T) {
 	for name, in := range map[string]string{
