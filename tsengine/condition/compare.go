@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/variable"
 )
 
 // variable evaluates a Task Sequence Variable expression (TS-64 to TS-70).
@@ -24,14 +25,14 @@ func (e *Evaluator) variable(x *sequence.Expression) (Verdict, error) {
 		return Verdict{}, err
 	}
 	// Plain quotes: escaping would change a secret so that the mask no longer finds it.
-	state := `it is "` + have + `"`
-	switch {
-	case !set:
-		state = "it is not set"
-	case e.Variables.Secret(name):
-		state = "it is secret"
+	state, value := `it is "`+have+`"`, x.Field("Value")
+	if e.Variables.Secret(name) { // then what it is compared with may be one too
+		state, value = "it is secret", variable.Mask
 	}
-	reason := fmt.Sprintf(`%s %s "%s": %t, %s`, name, operator, x.Field("Value"), holds, state)
+	if !set {
+		state = "it is not set"
+	}
+	reason := fmt.Sprintf(`%s %s "%s": %t, %s`, name, operator, value, holds, state)
 	if w := strings.ToLower(operator); w == "exists" || w == "notexists" {
 		reason = fmt.Sprintf("%s %s: %t", name, operator, holds)
 	}

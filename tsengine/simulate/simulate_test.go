@@ -266,12 +266,13 @@ func TestSecrets(t *testing.T) {
 	const secret = "s3cr3t-v4lue"
 	trace := walk(t, simulate.Options{
 		Sequence: parse(t, set("OSDJoinPassword", secret)+set("Copy", "x"+secret)+group("named %Hidden% "+secret, "", when("OSDJoinPassword", "equals", secret)+step("a "+secret, ""))+
-			group("skipped", "", when("Hidden", "equals", "x")+step("b", ""))+strings.Replace(child("BYD00009", ""), `name="`, `name="`+secret, 1)),
+			group("skipped", "", when("Hidden", "equals", "an-older-one")+step("b", ""))+group("unset", "", when("OSDLocalAdminPassword", "equals", "an-older-one"))+strings.Replace(child("BYD00009", ""), `name="`, `name="`+secret, 1)),
 		Set: []variable.Assignment{{Name: "Hidden", Value: secret + "2", Secret: true}},
 	})
 	b, err := json.Marshal(trace)
 	require.NoError(t, err)
 	require.NotContains(t, string(b), secret)
+	require.NotContains(t, string(b), "an-older-one", "what a secret is compared with")
 	require.Equal(t, variable.Mask, trace.Variables["Hidden"])
 	require.Len(t, trace.Warnings, 1)
 }
