@@ -149,21 +149,33 @@ func (a *Agent) ended(ctx context.Context, j *job, result tsengine.Result) error
 // switchOff is what the file of a due restart holds when the machine is to be switched off.
 const switchOff = "off"
 
+// noteRestart makes a restart durable before anything of it happens, its delay included: an agent that is killed in between
+// finds the state of the run already behind it and would else go on without the restart.
+func noteRestart(dir string, r *tsengine.Restart) error {
+	var how []byte
+	if r != nil && r.PowerOff {
+		how = []byte(switchOff)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("note the restart: %w", err)
+	}
+	if err := atomicfile.Write(filepath.Join(dir, restartFile), how, 0o600); err != nil {
+		return fmt.Errorf("note the restart: %w", err)
+	}
+	return nil
+}
+
 // restartAfter restarts now, or when a window allows it (MWN-13). The engine has saved the state.
 func (a *Agent) restartAfter(ctx context.Context, j *job, result tsengine.Result) error {
+	if err := noteRestart(a.kit.runDir(), result.Restart); err != nil {
+		return err
+	}
 	j.phase(wire.PhaseRestart)
 	if r := result.Restart; r != nil && r.Delay > 0 {
 		a.config.Console.Say("restart in %s: %s", r.Delay, r.Message)
 		if err := a.config.Clock.Sleep(ctx, r.Delay); err != nil {
 			return err
 		}
-	}
-	var how []byte
-	if r := result.Restart; r != nil && r.PowerOff {
-		how = []byte(switchOff)
-	}
-	if err := atomicfile.Write(filepath.Join(a.kit.runDir(), restartFile), how, 0o600); err != nil {
-		return err
 	}
 	flush, cancel := context.WithTimeout(ctx, tryCheckpoint)
 	defer cancel()

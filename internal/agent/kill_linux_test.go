@@ -91,7 +91,7 @@ func TestSIGKILLAtAnyTime(t *testing.T) {
 }
 
 func killed(t *testing.T, environment wire.Environment) {
-	const steps, kills = 60, 20
+	const steps, kills = 120, 20 // enough steps that the last kill does not come after the end
 	appliance := newAppliance(t, time.Now)
 	dir := t.TempDir()
 	lines, script := filepath.Join(dir, "lines"), filepath.Join(dir, "append.sh")
@@ -127,7 +127,7 @@ func killed(t *testing.T, environment wire.Environment) {
 	require.NoError(t, err)
 	died := 0
 	for range kills {
-		if victimDied(t, self, job, appliance, time.Duration(100+rand.IntN(250))*time.Millisecond) {
+		if victimDied(t, self, job, appliance, time.Duration(80+rand.IntN(200))*time.Millisecond) {
 			died++
 		}
 	}

@@ -217,6 +217,10 @@ func (a *BootAgent) execute(ctx context.Context, run wire.Run) error {
 		return err
 	}
 	defer job.close()
+	if how, err := os.ReadFile(filepath.Join(a.kit.runDir(), restartFile)); err == nil && from != nil && from.Result == nil {
+		// The folder is in RAM, so this is still the boot that asked for the restart: its agent was killed before it happened.
+		return a.restart(ctx, job, tsengine.Result{Restart: &tsengine.Restart{PowerOff: string(how) == switchOff}})
+	}
 	a.config.Console.Say("%s: %s (deployment %s, run %s)", wire.MarkRunStarted, run.SequenceName, run.Deployment, run.ID)
 	job.phase(wire.PhaseAgent)
 	result, err := job.execute(ctx)
@@ -237,8 +241,11 @@ func (a *BootAgent) execute(ctx context.Context, run wire.Run) error {
 }
 
 func (a *BootAgent) restart(ctx context.Context, job *job, result tsengine.Result) error {
-	job.phase(wire.PhaseRestart)
 	r := result.Restart
+	if err := noteRestart(a.kit.runDir(), r); err != nil {
+		a.config.Console.Say("%v", err) // RAM that is full does not stop a restart
+	}
+	job.phase(wire.PhaseRestart)
 	if r != nil && r.Delay > 0 {
 		a.config.Console.Say("restart in %s: %s", r.Delay, r.Message)
 		if err := a.config.Clock.Sleep(ctx, r.Delay); err != nil {
