@@ -83,6 +83,7 @@ type Identity struct {
 	DownloadOnDemand bool
 	RunFromDP        bool // content is used where it lies (TS-130)
 	UserStarted      bool
+	HideProgress     bool // the deployment asks for no progress (_SMSTSShowProgressUI)
 }
 
 // Hardware is what is known about the machine at the start (TS-96, TS-98).
@@ -110,11 +111,12 @@ type Engine struct {
 	unsaved     int       // nodes since the last checkpoint
 	savedAt     time.Time // of the last checkpoint
 	done        *Result
-	interrupted bool // resumed at a step that was started and not finished
-	tries       int  // how often that step was run again (TS-113)
-	repeated    bool // the step that runs now was interrupted before
-	entersOS    bool // ... and that this environment proves to have succeeded
-	begun       bool // the start was recorded and reported
+	interrupted bool     // resumed at a step that was started and not finished
+	tries       int      // how often that step was run again (TS-113)
+	repeated    bool     // the step that runs now was interrupted before
+	entersOS    bool     // ... and that this environment proves to have succeeded
+	refused     *failure // the sequence may not run here (TS-8)
+	begun       bool     // the start was recorded and reported
 	// ending is what is left to do when the checkpoint of an end or a restart could not be saved.
 	ending    func(context.Context) (*Result, error)
 	component string
@@ -207,6 +209,9 @@ func (e *Engine) implementation(i int) step.Step { return e.config.Steps(i, e.pr
 
 // Steps is the number of steps that progress counts (TS-171).
 func (e *Engine) Steps() int { return e.program.steps }
+
+// Title is what people see while the sequence runs (TS-170).
+func (e *Engine) Title() string { return e.variables.Mask(e.config.Sequence.Title()) }
 
 // Variables is the environment of the run, for the debugger and for tests; secrets are masked by its List.
 func (e *Engine) Variables() *variable.Environment { return e.variables }

@@ -65,6 +65,9 @@ func (e *Engine) setIdentity() error {
 		{"_SMSTSDownloadOnDemand", strconv.FormatBool(id.DownloadOnDemand)},
 		{"_SMSTSRunFromDP", strconv.FormatBool(id.RunFromDP)},
 		{"_SMSTSUserStarted", strconv.FormatBool(id.UserStarted)},
+		// TS-99: nothing here holds back the sign-in screen of an installed system; only full media stand alone.
+		{"_SMSTSReturnToGINA", "false"}, {"_SMSTSStandAloneMode", strconv.FormatBool(id.MediaType == "FullMedia")},
+		{"_SMSTSShowProgressUI", strconv.FormatBool(!id.HideProgress)},
 		{"_TSSecureBoot", hw.SecureBoot},
 		{"_SMSTSMake", hw.Make}, {"_SMSTSModel", hw.Model}, {"_SMSTSSerialNumber", hw.SerialNumber},
 		{"_SMSTSAssetTag", hw.AssetTag}, {"_SMSTSUUID", hw.UUID},
@@ -110,6 +113,15 @@ func (e *Engine) setComponent(name string) {
 	e.mu.Lock()
 	e.component = name
 	e.mu.Unlock()
+}
+
+// managerReboot is what the manager of the task sequence ends with when the machine is to restart (TS-123).
+const managerReboot uint32 = 0x80070BC2
+
+// logExit is the record of the manager's end, by which tools that read the log tell a restart from an end (TS-123).
+func (e *Engine) logExit(code uint32) {
+	e.setComponent(smstslog.TSManager)
+	e.log(smstslog.Info, fmt.Sprintf("Exiting with return code 0x%08X", code))
 }
 
 // log writes to smsts.log; every secret in the text is masked (TS-93).

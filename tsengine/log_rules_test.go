@@ -52,6 +52,10 @@ func TestTS123RebootResult(t *testing.T) {
 	_, text := logged(t, parse(t, command("a", "exit 3010", "")), nil)
 	require.Contains(t, text, "[LOG[The action (a) initiated a reboot request]LOG]")
 	require.Contains(t, text, "[LOG[Execution engine result code: Reboot (2)]LOG]")
+	require.Contains(t, text, `[LOG[Exiting with return code 0x80070BC2]LOG]`)
+	_, text = logged(t, parse(t, command("a", "exit 0", "")), nil)
+	require.Contains(t, text, "[LOG[Exiting with return code 0x00000000]LOG]")
+	require.NotContains(t, text, "80070BC2")
 }
 
 // The engine writes as TSManager, each step as its program does.

@@ -62,12 +62,15 @@ func stepDefaults(n *sequence.Node) []variable.Assignment {
 }
 
 // perform calls the step and turns a panic into its failure: one broken step must not leave a machine without report.
-func (e *Engine) perform(ctx context.Context, s step.Step, i int) (out step.Outcome) {
-	n := e.program.code[i].node
-	e.setComponent(s.Contract().Component)
-	defer e.setComponent(smstslog.TSManager)
+func (e *Engine) perform(ctx context.Context, s step.Step, i int) step.Outcome {
 	e.setScripted(scripted{i, true})
 	defer e.setScripted(scripted{})
+	return e.performNode(ctx, s, e.program.code[i].node, e.progress(i))
+}
+
+func (e *Engine) performNode(ctx context.Context, s step.Step, n *sequence.Node, progress machine.Progress) (out step.Outcome) {
+	e.setComponent(s.Contract().Component)
+	defer e.setComponent(smstslog.TSManager)
 	defer func() {
 		if p := recover(); p != nil {
 			e.config.Logger.Error("step panicked", "step", e.variables.Mask(n.Name), "type", n.Type, "stack", e.variables.Mask(string(debug.Stack())))
@@ -77,7 +80,7 @@ func (e *Engine) perform(ctx context.Context, s step.Step, i int) (out step.Outc
 	return s.Run(ctx, &step.Context{
 		Node: n, Variables: e.variables, Machine: e.config.Machine, Volumes: &e.volumes,
 		Environment: e.config.Environment, UEFI: e.config.Hardware.UEFI, AgentOnDisk: &e.agentOnDisk,
-		Progress: e.progress(i), Repeated: e.repeated,
+		Progress: progress, Repeated: e.repeated,
 		Log: e.log, Evaluate: e.evaluator.Evaluate, Instances: e.instances(),
 	})
 }
@@ -257,12 +260,14 @@ func (e *Engine) restart(ctx context.Context, i int, r *step.Restart) (*Result, 
 		e.entered = e.ancestors(i)
 	}
 	e.log(smstslog.Info, fmt.Sprintf("The action (%s) initiated a reboot request", n.Name))
+	// Before the state is saved, so that the log that moves with it to a new system is whole.
+	e.log(smstslog.Info, "Execution engine result code: Reboot (2)")
+	e.logExit(managerReboot)
 	out := &Restart{Target: r.Target, Message: e.variables.Mask(e.variables.Expand(r.Message)), Delay: r.Delay, PowerOff: r.PowerOff}
 	e.ending = func(ctx context.Context) (*Result, error) {
 		if err := e.save(ctx, func(c *Checkpoint) { c.Awaits = awaits(r.Target) }); err != nil {
 			return nil, err
 		}
-		e.log(smstslog.Info, "Execution engine result code: Reboot (2)")
 		e.reportNode(Event{Kind: RestartAsked, MessageID: msgRestart, Severity: Information, Restart: out}, i)
 		return &Result{Outcome: RestartRequested, Pointer: i, Step: e.variables.Mask(n.Name), Group: e.variables.Mask(e.program.group(i)), Restart: out}, nil
 	}

@@ -22,6 +22,13 @@ func (e *Engine) Run(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	defer e.showScripts()()
+	if e.refused != nil {
+		if ctx.Err() != nil {
+			return e.cancelled(ctx), nil
+		}
+		r, err := e.failed(ctx, *e.refused)
+		return *r, err
+	}
 	if e.ending != nil {
 		r, err := e.ending(ctx)
 		if err != nil {
@@ -71,6 +78,7 @@ func (e *Engine) begin(ctx context.Context) error {
 	}
 	e.log(smstslog.Info, fmt.Sprintf("Starting task sequence '%s' (%s) with %d steps in %s", e.config.Sequence.Name, e.packageID(), e.program.steps, e.config.Environment))
 	e.beginDebug()
+	e.refused = e.terms(ctx)
 	id := msgSequenceStarted
 	if e.config.Environment == WinPE {
 		id = msgStartedNoClient
@@ -258,10 +266,11 @@ func (e *Engine) groupFailed(ctx context.Context, i int, f failure) (*Result, er
 
 func (e *Engine) failed(ctx context.Context, f failure) (*Result, error) {
 	e.log(smstslog.Error, "Task Sequence Engine failed! Code: enExecutionFail")
-	r, err := e.finish(ctx, Result{
-		Outcome: Failed, ExitCode: f.code, Error: e.variables.Mask(f.reason), Pointer: f.origin,
-		Step: e.variables.Mask(e.program.code[f.origin].node.Name), Group: e.variables.Mask(e.program.group(f.origin)),
-	}, msgSequenceFailed, Failure)
+	r := Result{Outcome: Failed, ExitCode: f.code, Error: e.variables.Mask(f.reason), Pointer: f.origin}
+	if f.origin >= 0 {
+		r.Step, r.Group = e.variables.Mask(e.program.code[f.origin].node.Name), e.variables.Mask(e.program.group(f.origin))
+	}
+	r, err := e.finish(ctx, r, msgSequenceFailed, Failure)
 	return &r, err
 }
 
@@ -273,6 +282,7 @@ func (e *Engine) finish(ctx context.Context, r Result, id int, severity int32) (
 			return nil, err
 		}
 		e.done, e.ending = &r, nil
+		e.logExit(r.ExitCode)
 		e.report(Event{Kind: SequenceEnded, Pointer: -1, MessageID: id, Severity: severity, Name: e.config.Sequence.Name, ExitCode: r.ExitCode, Reason: r.Error})
 		return &r, nil
 	}

@@ -35,6 +35,7 @@ func (a *BootAgent) choose(ctx context.Context) (*wire.Run, error) {
 	request := wire.PolicyRequest{Environment: wire.WinPE, PreferredDeployment: a.config.Boot.variable(preferredVariable),
 		Unattended: a.config.Boot.unattended(), Chosen: a.config.Boot.Pick}
 	told, confirmed := "", ""
+	again := newPolicyRetry(a.config.Boot)
 	// A machine in the middle of a run, or one whose disk is to start, must not hang at a question (PXE-10a, MED-25); so the
 	// appliance is asked first, which starts nothing.
 	asks := a.config.Boot.Media != nil && !a.config.Boot.unattended()
@@ -49,7 +50,7 @@ func (a *BootAgent) choose(ctx context.Context) (*wire.Run, error) {
 			}
 			// The day may have passed at the screen: what counts is what the appliance says now.
 			confirmed = strings.ToUpper(request.PreferredDeployment)
-			asks, request.Chosen = false, confirmed
+			asks, request.Chosen, a.attended = false, confirmed, true
 			continue
 		}
 		switch policy.Action {
@@ -70,6 +71,7 @@ func (a *BootAgent) choose(ctx context.Context) (*wire.Run, error) {
 			}
 			request.Chosen = chosen
 			if chosen != "" {
+				a.attended = true
 				continue
 			}
 		case wire.ActionLocal:
@@ -85,7 +87,7 @@ func (a *BootAgent) choose(ctx context.Context) (*wire.Run, error) {
 				a.sayReasons(wire.MarkNothing, policy.Reasons)
 				a.tell(ctx, policy.Reasons)
 			}
-			if err := a.config.Clock.Sleep(ctx, policyPause); err != nil {
+			if err := again.wait(ctx, a.config.Clock); err != nil {
 				return nil, err
 			}
 		}
@@ -93,6 +95,38 @@ func (a *BootAgent) choose(ctx context.Context) (*wire.Run, error) {
 			return nil, failure{err: errors.New("there was nothing to run for a day"), remedy: "deploy a task sequence to this machine, then start it again"}
 		}
 	}
+}
+
+// policyRetry is how often, and after which pause, policy is asked for again after an empty answer. A medium or a prestart
+// command sets it (TS-16, PXE-29); without, the machine asks until there is something to run, because nobody may be there
+// to start it again.
+type policyRetry struct {
+	left    int // negative: no end but policyPatience
+	between time.Duration
+}
+
+func newPolicyRetry(b Boot) *policyRetry {
+	r := &policyRetry{left: -1, between: policyPause}
+	if n, err := strconv.ParseUint(b.variable("SMSTSAssignmentsDownloadRetry"), 10, 16); err == nil {
+		r.left, r.between = int(n), 0
+	}
+	if n, err := strconv.ParseUint(b.variable("SMSTSAssignmentsDownloadInterval"), 10, 24); err == nil {
+		r.between = time.Duration(n) * time.Second
+	}
+	return r
+}
+
+// wait pauses before the next question, or says that it was the last.
+func (r *policyRetry) wait(ctx context.Context, clock link.Clock) error {
+	if r.left == 0 {
+		return failure{err: errors.New("there is nothing to run, and SMSTSAssignmentsDownloadRetry allows no further question"),
+			remedy: "deploy a task sequence to this machine, then start it again"}
+	}
+	if r.left > 0 {
+		r.left--
+	}
+	// A second at least keeps a machine that asks a thousand times from being a burden.
+	return clock.Sleep(ctx, max(r.between, time.Second))
 }
 
 func (a *BootAgent) policy(ctx context.Context, request wire.PolicyRequest) (wire.Policy, error) {

@@ -62,6 +62,35 @@ func (c *Console) quietly(quiet bool) {
 	c.quiet = quiet
 }
 
+// head names the organisation and what runs, over the progress that follows (TS-170).
+func (c *Console) head(organisation, title string) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	quiet := c.quiet
+	c.mu.Unlock()
+	switch {
+	case quiet:
+	case organisation != "":
+		c.Say("%s | %s", organisation, title)
+	case title != "":
+		c.Say("%s", title)
+	}
+}
+
+// barWidth is the length of a progress bar in characters.
+const barWidth = 20
+
+// bar is the part that is done, as a bar behind a line; nothing while the whole is not known.
+func bar(done, total int64) string {
+	if total <= 0 || done < 0 {
+		return ""
+	}
+	full := int(min(done, total) * barWidth / total)
+	return "  [" + strings.Repeat("#", full) + strings.Repeat(".", barWidth-full) + "]"
+}
+
 // Show writes what is worth a line of an engine's event.
 func (c *Console) Show(e tsengine.Event) {
 	if c == nil {
@@ -83,7 +112,7 @@ func (c *Console) Show(e tsengine.Event) {
 		if e.Progress != "" {
 			progress = e.Progress
 		}
-		c.Say("step %s: %s", progress, e.Name)
+		c.Say("step %s: %s%s", progress, e.Name, bar(int64(e.Step-1), int64(e.Steps)))
 	case tsengine.StepFailed:
 		c.Say("step %d of %d failed: %s, code 0x%08X: %s", e.Step, e.Steps, e.Name, e.ExitCode, e.Reason)
 	case tsengine.FailureIgnored:
@@ -127,5 +156,5 @@ func (c *Console) progress(e tsengine.Event) {
 	if text == "" {
 		text = e.Name
 	}
-	c.Say("  %3d%%  %s%s", percent, text, speed)
+	c.Say("  %3d%%  %s%s%s", percent, text, speed, bar(percent, 100))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"syscall"
+	"time"
 
 	"github.com/bootyard/bootyard/content/client"
 	"github.com/bootyard/bootyard/internal/agent/link"
@@ -19,6 +20,7 @@ type failure struct {
 	code   uint32
 	err    error
 	remedy string
+	dialog time.Duration // how long a failed run keeps the screen before the machine restarts; 0: for good (TS-49)
 }
 
 func (f failure) Error() string { return f.err.Error() }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/bootyard/bootyard/content/client"
@@ -85,8 +86,10 @@ type job struct {
 	sheet  *fact.Sheet // of the engine; nil: none
 	log    *smstslog.Writer
 	phases phases
-	store  *contentStore // of the engine
-	post   string        // SMSTSPostAction of a run that has ended (TS-122); may hold secrets
+	store  *contentStore                   // of the engine
+	engine atomic.Pointer[tsengine.Engine] // of this run once it exists
+	dialog time.Duration                   // of a run that failed (TS-49)
+	post   string                          // SMSTSPostAction of a run that has ended (TS-122); may hold secrets
 }
 
 // newJob prepares a run. from is the checkpoint to go on from, nil for the start.
@@ -103,7 +106,7 @@ func (k *kit) newJob(run wire.Run, key []byte, from *tsengine.Checkpoint) (*job,
 		return nil, fmt.Errorf("keep the run: %w", err)
 	}
 	if j.outbox, err = outbox.Open(outbox.Options{Dir: filepath.Join(k.runDir(), "outbox"), Run: run.ID, Next: run.NextEvent, Log: run.LogSize,
-		Line: k.line, Logger: k.log, Backoff: k.backoff}); err != nil {
+		Line: k.line, Logger: k.log, Backoff: k.backoff, OneTry: j.oneTry}); err != nil {
 		return nil, err
 	}
 	j.log, err = smstslog.Open(k.logDir(), smstslog.Options{Now: k.clock.Now, Mirror: j.outbox})
@@ -124,11 +127,13 @@ func (j *job) close() error { return errors.Join(j.log.Close(), j.outbox.Close()
 func (j *job) execute(ctx context.Context) (tsengine.Result, error) {
 	debug := j.newDebugger(ctx)
 	defer debug.end()
-	engine, err := j.engine(ctx, debug)
+	engine, err := j.newEngine(ctx, debug)
 	if err != nil {
 		return tsengine.Result{}, err
 	}
 	debug.engine = engine
+	j.engine.Store(engine)
+	j.console.head(j.run.Organisation, engine.Title())
 	delivering, stop := context.WithCancel(ctx)
 	delivered := make(chan struct{})
 	go func() { // ends with stop
@@ -150,6 +155,8 @@ func (j *job) execute(ctx context.Context) (tsengine.Result, error) {
 	if err == nil && (result.Outcome == tsengine.Succeeded || result.Outcome == tsengine.Failed) {
 		j.post = engine.PostAction()
 	}
+	j.dialog = errorDialog(engine)
+	j.managed(ctx, result, err)
 	return result, err
 }
 
@@ -191,7 +198,7 @@ func (j *job) locateAll(ctx context.Context) error {
 	return nil
 }
 
-func (j *job) engine(ctx context.Context, debug tsengine.Debugger) (*tsengine.Engine, error) {
+func (j *job) newEngine(ctx context.Context, debug tsengine.Debugger) (*tsengine.Engine, error) {
 	s, children, err := parseSequences(j.run)
 	if err != nil {
 		return nil, err
@@ -294,6 +301,7 @@ func (j *job) identity() tsengine.Identity {
 		LaunchMode: string(j.run.LaunchMode), MediaType: media, MachineName: j.run.ComputerName, ClientGUID: j.device, SiteCode: j.site,
 		ManagementPoint: j.client.Base(), MDataPath: j.dataDir(), DownloadOnDemand: j.run.Option == wire.AsNeeded,
 		ClientCache: j.clientCache(), RunFromDP: j.run.Option == wire.DirectFromDP,
+		OrgName: j.run.Organisation, HideProgress: !j.run.ShowProgress,
 	}
 }
 

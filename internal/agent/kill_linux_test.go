@@ -95,7 +95,7 @@ func killed(t *testing.T, environment wire.Environment) {
 	appliance := newAppliance(t, time.Now)
 	dir := t.TempDir()
 	lines, script := filepath.Join(dir, "lines"), filepath.Join(dir, "append.sh")
-	require.NoError(t, os.WriteFile(script, []byte("echo $1 >> "+lines+"\nsleep 0.02\n"), 0o600))
+	require.NoError(t, os.WriteFile(script, []byte("echo $1 >> "+lines+"\nsleep 0.05\n"), 0o600))
 	list := make([]string, steps)
 	for i := range list {
 		list[i] = strings.Replace(command(fmt.Sprintf("step %d", i+1), fmt.Sprintf("/bin/sh %s %d", script, i+1)),

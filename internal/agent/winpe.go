@@ -81,6 +81,7 @@ type BootAgent struct {
 	verifier *link.Verifier
 	session  *session
 	resumed  bool // the run was begun by an earlier boot or agent
+	attended bool // somebody at the machine chose or confirmed what runs
 }
 
 // NewBootAgent checks the configuration; nothing is sent yet.
@@ -212,6 +213,11 @@ func (a *BootAgent) execute(ctx context.Context, run wire.Run) error {
 	if from != nil && from.Result == nil && from.Awaits == tsengine.FullOS {
 		return a.toDisk(ctx, run, key, *from)
 	}
+	if from == nil {
+		if err := a.ask(ctx, &run); err != nil {
+			return err
+		}
+	}
 	job, err := a.kit.newJob(run, key, from)
 	if err != nil {
 		return err
@@ -307,7 +313,7 @@ func (a *BootAgent) runFailed(ctx context.Context, job *job, result tsengine.Res
 	a.config.Console.Say("%s: step %q, code 0x%08X", wire.MarkRunFailed, result.Step, result.ExitCode)
 	finish := wire.Finish{ExitCode: result.ExitCode, Step: result.Step, Message: cut(result.Error), Remedy: remedy}
 	job.logToRAM()
-	told := failure{mark: true, step: result.Step, code: result.ExitCode, err: errors.New(result.Error), remedy: remedy}
+	told := failure{mark: true, step: result.Step, code: result.ExitCode, err: errors.New(result.Error), remedy: remedy, dialog: job.dialog}
 	err := job.finish(ctx, finish, a.config.Quietly)
 	if link.Temporary(err) && ctx.Err() == nil {
 		// The run lives in RAM: when this program ends, nobody delivers its log and its result any more.

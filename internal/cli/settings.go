@@ -72,6 +72,7 @@ func newSettingsSetCommand(env *environment) *cobra.Command {
 		"state-max-bytes":   func(s *wire.Settings) { s.StateMaxBytes = in.StateMaxBytes },
 		"state-retention":   func(s *wire.Settings) { s.StateRetention = in.StateRetention },
 		"state-min-free":    func(s *wire.Settings) { s.StateMinFree = in.StateMinFree },
+		"organisation":      func(s *wire.Settings) { s.Organisation = in.Organisation },
 		"final-boot":        func(s *wire.Settings) { s.NetworkFirst = boot == finalBoot(true) },
 	}
 	c := &cobra.Command{
@@ -113,6 +114,7 @@ func newSettingsSetCommand(env *environment) *cobra.Command {
 	f.Int64Var(&in.StateMaxBytes, "state-max-bytes", 0, "largest user state of one machine, in bytes (USM-1)")
 	f.DurationVar((*time.Duration)(&in.StateRetention), "state-retention", 0, "how long user state is kept after its release, such as 24h (USM-1)")
 	f.Int64Var(&in.StateMinFree, "state-min-free", 0, "bytes of the appliance's disk that user state leaves free (USM-1)")
+	f.StringVar(&in.Organisation, "organisation", "", "name over the progress of a run, at most 255 characters (TS-170)")
 	f.StringVar(&boot, "final-boot", finalBoot(false), "boot order after a deployment: disk or network")
 	return c
 }

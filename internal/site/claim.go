@@ -175,7 +175,7 @@ func (s *Service) runForAgent(tx *store.Tx, who Session, run store.Run) (wire.Ru
 	if out.Variables, out.Secret, err = variablesFor(tx, device, run.Media, mayHaveSecrets(who, device, run)); err != nil {
 		return out, err
 	}
-	if err := s.defaultBootOrder(tx, out.Variables); err != nil {
+	if out.Organisation, err = s.siteDefaults(tx, out.Variables); err != nil {
 		return out, err
 	}
 	c, err := tx.Checkpoint(run.ID)
@@ -193,20 +193,20 @@ func (s *Service) runForAgent(tx *store.Tx, who Session, run store.Run) (wire.Ru
 // long run: disk (its default) or network.
 const bootOrderVariable = "BootyardBootOrder"
 
-// defaultBootOrder passes the site's setting on, unless a variable of the
-// device, a collection or the medium says otherwise.
-func (s *Service) defaultBootOrder(tx *store.Tx, variables map[string]string) error {
+// siteDefaults passes the site's settings on: the boot order, unless a variable
+// of the device, a collection or the medium says otherwise, and the organisation.
+func (s *Service) siteDefaults(tx *store.Tx, variables map[string]string) (organisation string, err error) {
 	set, err := settings(tx)
 	if err != nil || !set.NetworkFirst {
-		return err
+		return set.Organisation, err
 	}
 	for name := range variables {
 		if strings.EqualFold(name, bootOrderVariable) {
-			return nil
+			return set.Organisation, nil
 		}
 	}
 	variables[bootOrderVariable] = "network"
-	return nil
+	return set.Organisation, nil
 }
 
 // hostName makes a name that every OS accepts: letters, digits and hyphens, at

@@ -3,7 +3,10 @@ package site
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/bootyard/bootyard/internal/store"
 	"github.com/bootyard/bootyard/internal/wire"
@@ -64,6 +67,8 @@ func (s *Service) SetSettings(ctx context.Context, v wire.Settings) error {
 		return invalid("", "", "durations must not be negative", "use values such as 60m")
 	case v.StateMaxBytes < 1<<20 || v.StateRetention < 0 || v.StateMinFree < 0:
 		return invalid("USM-1", "stateMaxBytes", "a user state may have at least 1 MiB, and its retention and the space to leave free are not negative", "use values such as 268435456, 24h and 1073741824")
+	case utf8.RuneCountInString(v.Organisation) > 255 || strings.ContainsFunc(v.Organisation, unicode.IsControl):
+		return invalid("TS-170", "organisation", "the organisation has at most 255 characters on one line", "shorten it")
 	case v.StaleAfter < wire.Duration(time.Minute) || v.PollInterval < wire.Duration(time.Second):
 		return invalid("", "staleAfter", "staleAfter is at least 1m and pollInterval at least 1s", "use values such as 30m and 1m")
 	}

@@ -85,6 +85,7 @@ type Settings struct {
 	StateMaxBytes       int64    `json:"stateMaxBytes"`          // of one user state (USM-1)
 	StateRetention      Duration `json:"stateRetention"`         // of user state after its release (USM-1)
 	StateMinFree        int64    `json:"stateMinFree"`           // bytes of the disk that user state leaves free (USM-1)
+	Organisation        string   `json:"organisation,omitempty"` // over the progress of a run (TS-170)
 	NetworkFirst        bool     `json:"networkFirst,omitempty"` // final boot order, for labs
 	// PXEPassword tells whether one is set (PXE-23). It is changed by
 	// PUT /settings/pxe-password and not with the others.

@@ -44,6 +44,8 @@ type Run struct {
 	// ComputerName is what the new OS is to be called unless the sequence
 	// sets OSDComputerName.
 	ComputerName string `json:"computerName"`
+	// Organisation is what the progress on the screen is headed with (TS-170).
+	Organisation string `json:"organisation,omitempty"`
 }
 
 // Checkpoint is the engine's state (TS-115, TS-117a). A number that is not

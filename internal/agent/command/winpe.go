@@ -60,7 +60,9 @@ func runWinPE(ctx context.Context, s Streams, console *agent.Console, clock host
 		return err
 	}
 	if err := a.Run(ctx); err != nil {
-		return err
+		if err = a.Linger(ctx, err); err != nil {
+			return err
+		}
 	}
 	// The machine was told to go; whoever did that needs a moment, and a second restart would cut it short. When nothing
 	// comes of it, exit code 0 restarts the machine.

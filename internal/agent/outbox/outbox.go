@@ -42,6 +42,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Backoff between attempts; zero is one second doubling to half a minute.
 	Backoff link.Backoff
+	// OneTry, asked after a failed delivery in the background, ends those of this Outbox; what is queued waits for a Flush or for
+	// the next Outbox. Nil: never.
+	OneTry func() bool
 }
 
 // Outbox is the queue of one run. It is safe for concurrent use.
@@ -191,6 +194,11 @@ func (b *Outbox) Deliver(ctx context.Context) {
 	for {
 		wait := linger
 		if err := b.pump(ctx); err != nil && ctx.Err() == nil {
+			if b.options.OneTry != nil && b.options.OneTry() {
+				b.log.Warn("status is not sent again before the next restart (SMSTSDisableStatusRetry)", "run", b.options.Run, "err", err)
+				<-ctx.Done()
+				return
+			}
 			failures++
 			wait = b.options.Backoff.Wait(failures)
 			if failures == 1 || failures%10 == 0 {

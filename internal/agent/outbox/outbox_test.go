@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -221,4 +222,30 @@ func TestEventsOfAnAgentThatNeverReachedTheAppliance(t *testing.T) {
 	post(b, "three")
 	require.NoError(t, b.Flush(context.Background()))
 	require.Equal(t, []string{"one", "two", "three"}, texts(a.events[7:]))
+}
+
+// TS-162: after one failed delivery nothing more is sent until the next restart; what is queued is not lost.
+func TestTS162DisableStatusRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, dir := &appliance{down: true}, t.TempDir()
+		b, err := outbox.Open(outbox.Options{Dir: dir, Run: "r1", Line: a, Backoff: link.Backoff{First: time.Millisecond, Max: time.Millisecond}, OneTry: func() bool { return true }})
+		require.NoError(t, err)
+		post(b, "one")
+		ctx, cancel := context.WithCancel(t.Context())
+		go b.Deliver(ctx)
+		time.Sleep(time.Second)
+		a.mu.Lock()
+		a.down = false
+		a.mu.Unlock()
+		post(b, "two")
+		time.Sleep(time.Hour)
+		require.Empty(t, a.events)
+		cancel()
+		synctest.Wait()
+		require.NoError(t, b.Close())
+		b = open(t, dir, a) // the machine has restarted
+		require.NoError(t, b.Flush(t.Context()))
+		require.Equal(t, []string{"one", "two"}, texts(a.events))
+		require.NoError(t, b.Close())
+	})
 }
