@@ -24,7 +24,6 @@ import (
 	"github.com/bootyard/bootyard/tsengine"
 	"github.com/bootyard/bootyard/tsengine/fact"
 	"github.com/bootyard/bootyard/tsengine/machine"
-	"github.com/bootyard/bootyard/tsengine/process"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
 	"github.com/bootyard/bootyard/tsengine/variable"
@@ -158,26 +157,6 @@ func (j *job) execute(ctx context.Context) (tsengine.Result, error) {
 	j.dialog = errorDialog(engine)
 	j.managed(ctx, result, err)
 	return result, err
-}
-
-// postAction starts what the sequence wants to be started last. Nobody waits for it, and what becomes of it is nowhere
-// recorded (TS-122).
-func (j *job) postAction() {
-	if j.post == "" {
-		return
-	}
-	commands := j.commands
-	if commands == nil {
-		commands = process.Runner{}
-	}
-	detacher, ok := commands.(machine.Detacher)
-	if !ok {
-		j.console.Say("SMSTSPostAction is not started: programs cannot be left alone here")
-		return
-	}
-	if err := detacher.Detach(j.post); err != nil {
-		j.console.Say("SMSTSPostAction is not started: %v", err)
-	}
 }
 
 // locateAll makes sure before the first step that all content can be had (TS-12): better no start than an empty disk.

@@ -6,6 +6,8 @@ import (
 
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine"
+	"github.com/bootyard/bootyard/tsengine/machine"
+	"github.com/bootyard/bootyard/tsengine/process"
 )
 
 // oneTry says whether status is not sent again after a failure until the machine restarts (TS-162).
@@ -36,4 +38,24 @@ func (j *job) managed(ctx context.Context, result tsengine.Result, err error) {
 		return
 	}
 	j.outbox.Post(event)
+}
+
+// postAction starts what the sequence wants to be started last. Nobody waits for it, and what becomes of it is nowhere
+// recorded (TS-122).
+func (j *job) postAction() {
+	if j.post == "" {
+		return
+	}
+	commands := j.commands
+	if commands == nil {
+		commands = process.Runner{}
+	}
+	detacher, ok := commands.(machine.Detacher)
+	if !ok {
+		j.console.Say("SMSTSPostAction is not started: programs cannot be left alone here")
+		return
+	}
+	if err := detacher.Detach(j.post); err != nil {
+		j.console.Say("SMSTSPostAction is not started: %v", err)
+	}
 }

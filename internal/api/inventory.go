@@ -125,10 +125,10 @@ func (a *API) registerVariables(kind, base string) {
 	}) ([]wire.Variable, error) {
 		return list(a.Site.Variables(ctx, kind, in.Owner))
 	})
-	act(a, operation("PUT", base+"/{name}", "Set a variable; an empty value removes it", wire.ScopeWrite), func(ctx context.Context, in *variableInput) error {
+	act(a, operation("PUT", base+"/{name}", "Set a variable; an empty value removes it, unless ask says that the machine is to ask for it", wire.ScopeWrite), func(ctx context.Context, in *variableInput) error {
 		v := in.Body
 		v.Name = in.Name
-		if v.Value == "" {
+		if v.Value == "" && !v.Ask {
 			return a.Site.DeleteVariable(ctx, kind, in.Owner, in.Name)
 		}
 		return a.Site.SetVariable(ctx, kind, in.Owner, v)

@@ -114,9 +114,9 @@ func printDevice(env *environment, d wire.Device) error {
 
 // newVariableSetCommand sets device or collection variables (COL-13, COL-14).
 func newVariableSetCommand(env *environment, what, folder string) *cobra.Command {
-	var hidden bool
+	var hidden, ask bool
 	c := &cobra.Command{
-		Use: "set " + what + " NAME=VALUE...", Short: "Set variables; an empty value removes one", Args: cobra.MinimumNArgs(2),
+		Use: "set " + what + " NAME=VALUE...", Short: "Set variables; an empty value removes one, with --ask the machine asks for it", Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, pair := range args[1:] {
 				if name, _, ok := strings.Cut(pair, "="); !ok || name == "" {
@@ -125,7 +125,7 @@ func newVariableSetCommand(env *environment, what, folder string) *cobra.Command
 			}
 			for _, pair := range args[1:] {
 				name, value, _ := strings.Cut(pair, "=")
-				v := wire.Variable{Name: name, Value: value, Hidden: hidden}
+				v := wire.Variable{Name: name, Value: value, Hidden: hidden, Ask: ask && value == ""}
 				if err := act(cmd.Context(), env, http.MethodPut, folder+esc(args[0])+"/variables/"+esc(name), v); err != nil {
 					return err
 				}
@@ -134,6 +134,7 @@ func newVariableSetCommand(env *environment, what, folder string) *cobra.Command
 		},
 	}
 	c.Flags().BoolVar(&hidden, "hidden", false, "never show the value again (COL-13)")
+	c.Flags().BoolVar(&ask, "ask", false, "keep NAME= without a value: who starts a sequence at the machine is asked for it (TS-17)")
 	return c
 }
 
@@ -144,7 +145,10 @@ func newVariableListCommand(env *environment, what, folder string) *cobra.Comman
 			empty:  "no variables: set one with 'set " + what + " NAME=VALUE'",
 			header: []any{"NAME", "VALUE"},
 			cells: func(v wire.Variable) []any {
-				if v.Hidden {
+				switch {
+				case v.Ask:
+					return []any{v.Name, "(asked for at the machine)"}
+				case v.Hidden:
 					return []any{v.Name, "(hidden)"}
 				}
 				return []any{v.Name, v.Value}

@@ -40,6 +40,7 @@ func printSettings(env *environment, s wire.Settings) error {
 		row(w, "user state is kept after its release for (USM-1)", time.Duration(s.StateRetention))
 		row(w, "user state leaves free on the disk (USM-1)", size(s.StateMinFree))
 		row(w, "agents poll every", time.Duration(s.PollInterval))
+		row(w, "organisation over the progress of a run (TS-170)", s.Organisation)
 		row(w, "boot order after a deployment", finalBoot(s.NetworkFirst))
 	})
 }

@@ -228,6 +228,7 @@ func (s *Service) Variables(ctx context.Context, kind, ref string) (list []wire.
 		}
 		list, err = tx.Variables(kind, id)
 		for i := range list {
+			list[i].Ask = list[i].Value == ""
 			if list[i].Hidden {
 				list[i].Value = ""
 			}
@@ -244,6 +245,9 @@ func (s *Service) SetVariable(ctx context.Context, kind, ref string, v wire.Vari
 	}
 	if len([]rune(v.Value)) > 4000 {
 		return invalid("COL-14", "value", "a value has at most 4000 characters", "shorten it")
+	}
+	if v.Ask && v.Value != "" {
+		return invalid("TS-17", "ask", "a variable that the machine asks for has no value", "leave out one of the two")
 	}
 	err := s.Store.Update(ctx, func(tx *store.Tx) error {
 		id, err := variableOwner(tx, kind, ref)

@@ -95,6 +95,8 @@ type Variable struct {
 	Name   string `json:"name"`
 	Value  string `json:"value,omitempty"`
 	Hidden bool   `json:"hidden,omitempty"`
+	// Ask keeps a variable without a value, for which the machine asks (TS-17).
+	Ask bool `json:"ask,omitempty"`
 }
 
 // Package is the record of a package or OS image; its bytes are in the content
