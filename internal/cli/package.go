@@ -170,10 +170,13 @@ func packageImport(env *environment, use, short, kind string) *cobra.Command {
 			if in.Description != "" {
 				return usageError{errors.New("a description is taken on the appliance only: leave --description out")}
 			}
-			return env.upload(cmd.Context(), url.Values{"name": {in.Name}, "kind": {kind}}, args[1])
+			return env.upload(cmd.Context(), url.Values{"name": {in.Name}, "kind": {in.Kind}}, args[1])
 		},
 	}
 	c.Flags().StringVar(&in.Description, "description", "", "description")
+	if kind == wire.KindPackage {
+		c.Flags().StringVar(&in.Kind, "kind", kind, "package, driverPackage, osImage, bootImage or upgradePackage, or its number in an export (TS-139)")
+	}
 	return c
 }
 

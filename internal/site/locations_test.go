@@ -65,3 +65,17 @@ func TestDOP13OnlyDirectRunsSeeTheShare(t *testing.T) {
 	require.Equal(t, 404, problem(t, err).Status)
 	require.NoError(t, s.Finish(s.Ctx, who, run.ID, wire.Finish{Succeeded: true}))
 }
+
+func TestTS139KindOfAPackage(t *testing.T) {
+	s := sitetest.New(t)
+	p, err := s.ImportPackage(s.Ctx, wire.Package{Name: "Image", Kind: "257"}, "/src")
+	require.NoError(t, err)
+	require.Equal(t, wire.KindOSImage, p.Kind)
+	p, err = s.ImportPackage(s.Ctx, wire.Package{ID: p.ID}, "/src")
+	require.NoError(t, err)
+	require.Equal(t, wire.KindOSImage, p.Kind, "the next version is of the same kind")
+	for _, kind := range []string{"4", "image"} {
+		_, err = s.ImportPackage(s.Ctx, wire.Package{Name: "x", Kind: kind}, "/src")
+		require.Equal(t, "TS-139", problem(t, err).Rule)
+	}
+}

@@ -37,6 +37,14 @@ func (s *Service) ImportPackage(ctx context.Context, p wire.Package, dir string)
 	if s.Content == nil {
 		return p, errors.New("this appliance has no content library")
 	}
+	if p.Kind != "" {
+		kind, ok := wire.PackageKind(p.Kind)
+		if !ok {
+			return p, invalid("TS-139", "kind", fmt.Sprintf("%q is no kind of package", printable(p.Kind, 40)),
+				"use package, driverPackage, osImage, bootImage or upgradePackage, or the number of an export; task sequences (4) are taken by `bootyard sequence import`")
+		}
+		p.Kind = kind
+	}
 	name := printable(p.Name, 255)
 	version, update := 1, false
 	err := s.Store.Update(ctx, func(tx *store.Tx) error {
@@ -68,7 +76,7 @@ func (s *Service) ImportPackage(ctx context.Context, p wire.Package, dir string)
 	}
 	now := s.Now().UTC()
 	p.Name, p.Version, p.Updated, p.Files, p.Size = name, m.Version, now, len(m.Files), m.TotalSize
-	p.Kind = cmp.Or(p.Kind, "package")
+	p.Kind = cmp.Or(p.Kind, wire.KindPackage)
 	if p.Created.IsZero() {
 		p.Created = now
 	}

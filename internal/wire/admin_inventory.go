@@ -104,7 +104,7 @@ type Variable struct {
 type Package struct {
 	ID           string    `json:"id"`
 	Name         string    `json:"name"`
-	Kind         string    `json:"kind"` // package, osImage, bootImage
+	Kind         string    `json:"kind"` // KindPackage and others
 	Version      int       `json:"version"`
 	Description  string    `json:"description,omitempty"`
 	PackageShare bool      `json:"packageShare,omitempty"` // DOP-5

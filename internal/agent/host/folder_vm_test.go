@@ -39,6 +39,7 @@ func TestFolderVM(t *testing.T) {
 	defer cancel()
 	share := t.TempDir()
 	port := samba(t, ctx, share)
+	packages := packageShare(t, ctx)
 	agent := filepath.Join(t.TempDir(), "agent")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", agent, "./testdata/folderprobe")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -62,7 +63,7 @@ func TestFolderVM(t *testing.T) {
 		require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
 	}
 	vm := exec.CommandContext(ctx, "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-m", "1024", "-display", "none", "-serial", "stdio", "-no-reboot", "-nodefaults",
-		"-kernel", image.Kernel, "-initrd", image.Initramfs, "-append", fmt.Sprintf("console=ttyS0,115200 quiet probe.port=%d", port),
+		"-kernel", image.Kernel, "-initrd", image.Initramfs, "-append", fmt.Sprintf("console=ttyS0,115200 quiet probe.port=%d probe.share=%d probe.password=%s", port, packages.Port(), packages.Password()),
 		"-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n", "-drive", "file="+disk+",format=raw,if=virtio")
 	serial, err := vm.StdoutPipe()
 	require.NoError(t, err)
@@ -72,7 +73,8 @@ func TestFolderVM(t *testing.T) {
 		_ = vm.Wait() // killed by us
 	}()
 	marks := []string{"probe: read hello from the share at /run/bootyard/drives/Z", "probe: read hello from the share", "probe: mounted once true, password shown false",
-		"probe: wrong password: the server refuses the account", "probe: wrong share: ", "probe: ready 1024 MB memory, 300 MB disk, wired true, uefi false"}
+		"probe: wrong password: the server refuses the account", "probe: wrong share: ", "probe: ready 1024 MB memory, 300 MB disk, wired true, uefi false",
+		"probe: in place said hello from the share, writing refused true, sealed true, disconnected true"}
 	lines := bufio.NewScanner(serial)
 	for len(marks) > 0 && lines.Scan() {
 		t.Log(lines.Text())

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -46,7 +47,37 @@ func main() {
 	f, err := (&host.Readiness{Linux: host.Linux{Environment: wire.WinPE}, Free: host.FreeOn}).Readiness(ctx)
 	must(err)
 	fmt.Printf("probe: ready %d MB memory, %d MB disk, wired %t, uefi %t\n", *f.MemoryMB, *f.FreeDiskMB, *f.Wired, *f.UEFI)
+	must(inPlace(ctx, args))
 	os.Exit(3)
+}
+
+// inPlace runs a program of the package share where it lies, as a run with the option DirectFromDP does (DOP-13).
+func inPlace(ctx context.Context, args map[string]string) error {
+	port, err := strconv.Atoi(args["probe.share"])
+	if err != nil {
+		return err
+	}
+	folders := host.Folders{}
+	r := machine.FolderRequest{Path: `\\10.0.2.2\packages`, Account: "nobody", Password: args["probe.password"], Port: port, ReadOnly: true, Sealed: true}
+	dir, err := folders.Connect(ctx, r)
+	if err != nil {
+		return err
+	}
+	command := exec.CommandContext(ctx, "/bin/sh", "run.sh")
+	command.Dir = filepath.Join(dir, "BYD00001")
+	said, err := command.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, said)
+	}
+	refused := os.WriteFile(filepath.Join(dir, "BYD00001", "run.sh"), []byte("x"), 0o600)
+	mounts, _ := os.ReadFile("/proc/self/mounts")
+	sealed := strings.Contains(string(mounts), "/packages") && strings.Contains(string(mounts), "seal")
+	if err := folders.Disconnect(ctx, r); err != nil {
+		return err
+	}
+	after, _ := os.ReadFile("/proc/self/mounts")
+	fmt.Printf("probe: in place said %s, writing refused %t, sealed %t, disconnected %t\n", strings.TrimSpace(string(said)), refused != nil, sealed, !strings.Contains(string(after), "/packages"))
+	return folders.Disconnect(ctx, r) // that there is nothing is no error
 }
 
 func must(err error) {
