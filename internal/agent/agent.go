@@ -69,7 +69,8 @@ type Agent struct {
 	verifier *link.Verifier
 	session  *session
 
-	cycle    sync.Mutex // one round at a time
+	cycle    sync.Mutex // one round at a time; guards together
+	together []string   // packages that are to be in the client cache at the same time, of all deployments
 	failures int        // rounds that failed in a row
 
 	mu      sync.Mutex // guards what follows, for List and Install beside a round

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bootyard/bootyard/content/client"
@@ -23,7 +24,7 @@ const (
 func (a *Agent) download(ctx context.Context, c wire.Candidate) error {
 	defer a.doing(c.Deployment, stateDownloading)()
 	store := a.kit.contentStore(func(string) func() { return func() {} }, nil)
-	store.together, store.ahead = c.Packages, true
+	store.together, store.ahead = append(slices.Clone(a.together), c.Packages...), true
 	for _, id := range c.Packages {
 		if _, err := store.Fetch(ctx, machine.ContentRequest{PackageID: id, Preserve: true}, func(int64, int64, string) {}); err != nil {
 			return fmt.Errorf("package %s: %w", id, err)

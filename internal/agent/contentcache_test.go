@@ -133,6 +133,29 @@ func TestDOP12CacheTooSmall(t *testing.T) {
 	require.Equal(t, []string{"BYD00003"}, cachedIDs(t, filepath.Join(i.config.Dir, "ClientCache")))
 }
 
+// Two deployments whose content does not fit together: the first has it, and stays undisturbed round after round.
+func TestDOP12TwoDoNotPushEachOtherOut(t *testing.T) {
+	i := newInstalled(t)
+	i.config.CacheLimit = 150
+	i.open(t)
+	i.addPackage("BYD00003", "f", randomText(100))
+	i.addPackage("BYD00004", "f", randomText(101))
+	first, second := candidate(), candidate()
+	second.Deployment = "BYD20001"
+	for n, c := range []*wire.Candidate{&first, &second} {
+		c.Option, c.Packages = wire.AllBefore, []string{[]string{"BYD00003", "BYD00004"}[n]}
+		c.Assignments = []wire.Assignment{{Kind: wire.Once, Start: &wire.Moment{At: start.Add(48 * time.Hour), UTC: true}}}
+	}
+	i.policy = func(wire.PolicyRequest) wire.Policy {
+		return wire.Policy{Action: wire.ActionNothing, Candidates: []wire.Candidate{first, second}}
+	}
+	for n := range 4 {
+		require.NoError(t, i.at(t, start.Add(time.Duration(n)*time.Hour)))
+		require.Equal(t, []string{"BYD00003"}, cachedIDs(t, filepath.Join(i.config.Dir, "ClientCache")))
+	}
+	require.Equal(t, 1, i.blobs())
+}
+
 func TestTS136PreservedOverTheRestart(t *testing.T) {
 	b := newBench(t)
 	b.addPackage("BYD00002", "image.tar", "image")

@@ -82,6 +82,10 @@ func (a *Agent) round(ctx context.Context) (ran bool, err error) {
 		return a.adopt(ctx, policy.ActiveRun)
 	}
 	plan := a.plan(ctx, policy, now)
+	a.together = nil
+	for _, c := range plan.download {
+		a.together = append(a.together, c.Packages...) // or they would push each other out, round after round
+	}
 	for _, c := range plan.download {
 		if err := a.download(ctx, c); err != nil {
 			a.contentAwaited(ctx, c, "the deadline", err)
