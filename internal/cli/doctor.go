@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bootyard/bootyard/internal/config"
+	"github.com/bootyard/bootyard/internal/packageshare"
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/pxe/loader"
 )
@@ -80,6 +81,10 @@ func (env *environment) examine(ctx context.Context, file string) []finding {
 			err = fmt.Errorf("%s is missing: install the Debian package %s", t.program, t.pkg)
 		}
 		add("tool "+t.program, err, path)
+	}
+	if cfg != nil && cfg.Share.Enabled {
+		path, err := packageshare.Program()
+		add("package share", err, path)
 	}
 	cache := filepath.Join(defaultCache, "loaders")
 	if cfg != nil {

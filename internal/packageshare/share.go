@@ -92,13 +92,11 @@ func New(c Config) (*Share, error) {
 	if err != nil || s.port < 1 || s.port > 65535 || host != "" && net.ParseIP(host) == nil {
 		return nil, fmt.Errorf("package share: share.listen %q is not [ADDRESS]:PORT", c.Listen)
 	}
-	for _, tool := range []struct {
-		name string
-		path *string
-	}{{"smbd", &s.smbd}, {"smbpasswd", &s.passwd}} {
-		if *tool.path, err = find(tool.name); err != nil {
-			return nil, fmt.Errorf("package share: %s is not installed: apt-get install samba (and disable its own service: systemctl disable --now smbd), or set share.enabled to false", tool.name)
-		}
+	if s.smbd, err = Program(); err != nil {
+		return nil, err
+	}
+	if s.passwd, err = find("smbpasswd"); err != nil {
+		return nil, err
 	}
 	for _, dir := range []string{s.tree(), s.state(), s.notes()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -111,12 +109,19 @@ func New(c Config) (*Share, error) {
 	return s, nil
 }
 
+// Program is the path of Samba's server; an error says how to get it.
+func Program() (string, error) { return find("smbd") }
+
 // find looks in PATH and where Debian has the servers, which is not in every PATH.
 func find(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path, err = exec.LookPath(filepath.Join("/usr/sbin", name))
 	}
-	return exec.LookPath(filepath.Join("/usr/sbin", name))
+	if err != nil {
+		return "", fmt.Errorf("package share: %s is not installed: apt-get install samba (and disable its own service: systemctl disable --now smbd), or set share.enabled to false", name)
+	}
+	return path, nil
 }
 
 func (s *Share) tree() string  { return filepath.Join(s.config.Dir, "packages") }
