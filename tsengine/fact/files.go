@@ -119,7 +119,7 @@ func (s *Sheet) file(path string, t *tree, folder bool) error {
 			}
 		}
 	default:
-		if err := f.describe(t); err != nil {
+		if there, err := f.describe(t); err != nil || !there {
 			return err
 		}
 	}
@@ -127,15 +127,25 @@ func (s *Sheet) file(path string, t *tree, folder bool) error {
 	return nil
 }
 
-func (f *File) describe(t *tree) error {
-	m, err := fields(t, "path|name", "version|fileversion", "modified|date|datetime|timestamp|lastmodified|time", "size|bytes", "folder|directory|isfolder|dir", "type|kind")
+// describe reads what is known of a path; there is false when the sheet says that it does not exist.
+func (f *File) describe(t *tree) (there bool, err error) {
+	m, err := fields(t, "path|name", "exists|present", "version|fileversion", "modified|date|datetime|timestamp|lastmodified|time", "size|bytes", "folder|directory|isfolder|dir", "type|kind")
 	if err != nil {
-		return err
+		return false, err
+	}
+	if e := m["exists"]; e != nil {
+		is, ok := e.value.(bool)
+		if !ok {
+			return false, wrong(e.line, "exists is true or false")
+		}
+		if !is {
+			return false, nil
+		}
 	}
 	f.Version = textOf(m["version"])
 	if d := m["modified"]; d != nil && !d.null() {
 		if f.Modified, err = readTime(d.text); err != nil {
-			return wrong(d.line, "%v", err)
+			return false, wrong(d.line, "%v", err)
 		}
 	}
 	if n := m["size"]; n != nil {
@@ -144,7 +154,7 @@ func (f *File) describe(t *tree) error {
 	if d := m["folder"]; d != nil {
 		folder, ok := d.value.(bool)
 		if !ok {
-			return wrong(d.line, "folder is true or false")
+			return false, wrong(d.line, "folder is true or false")
 		}
 		f.Folder = f.Folder || folder
 	}
@@ -152,7 +162,7 @@ func (f *File) describe(t *tree) error {
 	case "folder", "directory", "dir":
 		f.Folder = true
 	}
-	return nil
+	return true, nil
 }
 
 // readTime reads what people write, and CIM times. Without a zone it is UTC, as conditions are (TS-71).

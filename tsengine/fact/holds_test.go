@@ -227,11 +227,14 @@ files:
 			require.Equal(t, c.want, v.Holds, v.Reason)
 		})
 	}
-	for _, sheet := range []string{`files: ['C:\a.txt']`, `files: [{path: 'C:\a.txt', version: 1.0}]`, `files: {'C:\a.txt': }`, `files: {'C:\a.txt': {}}`, `files: {'C:\a.txt': true}`, "files:\n- C:\\a.txt: {size: 1}"} {
+	for _, sheet := range []string{`files: ['C:\a.txt']`, `files: [{path: 'C:\a.txt', version: 1.0}]`, `files: {'C:\a.txt': }`, `files: {'C:\a.txt': {}}`, `files: {'C:\a.txt': true}`, "files:\n- C:\\a.txt: {size: 1}", `files: [{path: 'C:\a.txt', exists: true}]`} {
 		v, _, err := evaluate(t, sheet, expression("File", "Path", `C:\A.TXT`))
 		require.NoError(t, err, sheet)
 		require.True(t, v.Holds, sheet)
 	}
+	v, _, err := evaluate(t, `files: {'C:\a.txt': {exists: false}}`, expression("File", "Path", `C:\A.TXT`))
+	require.NoError(t, err)
+	require.False(t, v.Holds)
 	for _, sheet := range []string{`files: ['C:\a\']`, `files: {'C:\a': {folder: true}}`, `files: {'C:\a': folder}`, `files: {'C:\a': {type: folder}}`, `folders: ['C:\a']`} {
 		v, _, err := evaluate(t, sheet, expression("Folder", "Path", `C:\A`))
 		require.NoError(t, err, sheet)

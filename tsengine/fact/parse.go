@@ -91,7 +91,7 @@ func named(t *tree, what string, add func(name string, value *tree) error) error
 		return nil
 	case t.kind == list:
 		for _, one := range t.list {
-			f, err := fields(one, "name", "value|code")
+			f, err := fields(one, "name|step", "value|code")
 			if err != nil {
 				return err
 			}
