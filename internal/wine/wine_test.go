@@ -47,7 +47,7 @@ var rules = []struct {
 	{"TS-73 registry", []string{"tsengine/winfact TestTS73Registry"}},
 	{"TS-74 WMI", []string{"tsengine/winfact TestTS74WMI"}},
 	{"TS-78 Windows Installer", []string{"tsengine/winfact TestTS78Software"}},
-	{"TS-95 objects", []string{"tsengine/com TestTS95Calls", "tsengine/com TestTS95Lifetime", "tsengine/com TestTS95AnotherClient"}},
+	{"TS-95 objects", []string{"tsengine/com TestTS95Calls", "tsengine/com TestTS95Lifetime", "tsengine/com TestTS95TypeInformation", "tsengine/com TestTS95AnotherClient"}},
 	{"TS-100 programs", []string{"tsengine/process TestTS100CommandLines", "tsengine/process TestTS100Batch", "tsengine/process TestTS100Documents"}},
 }
 

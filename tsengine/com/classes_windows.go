@@ -18,7 +18,7 @@ func (s *Scripts) environment(values automation) *class {
 		id:     windows.GUID{Data1: 0x6E1B3F0A, Data2: 0x52C7, Data3: 0x4D7E, Data4: [8]byte{0x9A, 0x41, 0x3C, 0x0B, 0xD6, 0x2F, 0x88, 0x15}},
 		values: values,
 		members: []member{
-			{name: "Value", id: 0, call: func(set bool, args []*variant, result *variant) error {
+			{name: "Value", id: 0, calls: []signature{{asGet, "t", 't'}, {asPut, "tv", 0}}, call: func(set bool, args []*variant, result *variant) error {
 				if len(args) != 1 && !set || len(args) != 2 && set {
 					return wrongArguments
 				}
@@ -37,7 +37,7 @@ func (s *Scripts) environment(values automation) *class {
 					return refused(run.SetVariable(name, value))
 				})
 			}},
-			{name: "GetVariables", id: 1, call: func(set bool, args []*variant, result *variant) error {
+			{name: "GetVariables", id: 1, calls: []signature{{asMethod, "", 'v'}}, call: func(set bool, args []*variant, result *variant) error {
 				if set || len(args) != 0 {
 					return wrongArguments
 				}
@@ -108,7 +108,7 @@ func (s *Scripts) progress(values automation) *class {
 		values: values,
 	}
 	for i, m := range progressMethods {
-		c.members = append(c.members, member{name: m.name, id: int32(i + 1), call: func(set bool, args []*variant, _ *variant) error {
+		c.members = append(c.members, member{name: m.name, id: int32(i + 1), calls: []signature{{asMethod, m.takes, 0}}, call: func(set bool, args []*variant, _ *variant) error {
 			if set {
 				return noMember
 			}
@@ -122,9 +122,8 @@ func (s *Scripts) progress(values automation) *class {
 			})
 		}})
 	}
-	c.members = append(c.members, member{name: "ShowMessageEx", id: int32(len(progressMethods) + 1), call: func(set bool, args []*variant, _ *variant) error {
-		return s.ask(values, set, args)
-	}})
+	c.members = append(c.members, member{name: "ShowMessageEx", id: int32(len(progressMethods) + 1), calls: []signature{{asMethod, "ttno", 0}},
+		call: func(set bool, args []*variant, _ *variant) error { return s.ask(values, set, args) }})
 	return c
 }
 

@@ -18,6 +18,8 @@ var (
 type member struct {
 	name string
 	id   int32 // 0 is the one that is meant without a name
+	// calls are described to script languages that ask, such as PowerShell.
+	calls []signature
 	// call gets the arguments in the order in which they are written, for a property that is set with its value as the
 	// last one. It leaves result alone or fills it; result is never nil.
 	call func(set bool, args []*variant, result *variant) error
@@ -30,6 +32,7 @@ type class struct {
 	members []member
 	values  automation
 	broke   func(stack string) // told of a panic
+	info    *foreign           // what the members are; nil: script languages try them
 
 	// What COM sees. It stays where it is: Go does not move what lies on the heap.
 	object, factory       *table
@@ -71,8 +74,20 @@ func (c *class) build() {
 		windows.NewCallback(func(_ *table, id *windows.GUID, out **table) uintptr {
 			return query(id, out, c.object, unknownInterface, dispatchInterface)
 		}), stays, stays,
-		windows.NewCallback(func(_ *table, count *uint32) uintptr { *count = 0; return uintptr(ok) }),
-		windows.NewCallback(func(_ *table, _, _ uintptr, out *uintptr) uintptr { *out = 0; return uintptr(badIndex) }),
+		windows.NewCallback(func(_ *table, count *uint32) uintptr {
+			if *count = 0; c.info != nil {
+				*count = 1
+			}
+			return uintptr(ok)
+		}),
+		windows.NewCallback(func(_ *table, index, _ uintptr, out **foreign) uintptr {
+			if *out = nil; uint32(index) != 0 || c.info == nil {
+				return uintptr(badIndex)
+			}
+			_ = c.info.call(1) // the caller's own reference
+			*out = c.info
+			return uintptr(ok)
+		}),
 		windows.NewCallback(c.names), windows.NewCallback(c.invoke),
 	}
 	c.factories = [7]uintptr{

@@ -86,6 +86,10 @@ func (s *Scripts) serve(ready chan<- error, end <-chan struct{}) error {
 	}
 	defer leave()
 	for _, c := range s.classes {
+		if c.info == nil {
+			// Without it, which a small WinPE cannot give, VBScript and JScript work and PowerShell must use InvokeMember.
+			c.info, _ = c.describe()
+		}
 		remove, err := register(c)
 		if err != nil {
 			return err

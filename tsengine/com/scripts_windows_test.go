@@ -227,6 +227,56 @@ func TestTS95Calls(t *testing.T) {
 	require.Equal(t, "hello", r.heard()[1])
 }
 
+// What PowerShell asks before it calls anything: a dispatch interface with the members and how each may be called.
+func TestTS95TypeInformation(t *testing.T) {
+	enter(t)
+	hide, err := new(com.Scripts).Show(newRun())
+	require.NoError(t, err)
+	defer hide()
+	type description struct {
+		id        int32
+		_, _      uintptr
+		_, how, _ int32
+		count     int16
+	}
+	for name, want := range map[string][]description{
+		environmentName: {{id: 0, how: get, count: 1}, {id: 0, how: put, count: 2}, {id: 1, how: method}},
+		progressName: {{id: 1, how: method}, {id: 2, how: method, count: 6}, {id: 3, how: method, count: 9}, {id: 4, how: method, count: 3}, {id: 5, how: method, count: 7},
+			{id: 6, how: method, count: 5}, {id: 7, how: method, count: 2}, {id: 8, how: method, count: 4}},
+	} {
+		o, err := create(t, name)
+		require.NoError(t, err)
+		var count uint32
+		require.Zero(t, o.call(3, uintptr(unsafe.Pointer(&count))))
+		require.EqualValues(t, 1, count, name)
+		var info *struct{ methods *[22]uintptr }
+		require.Zero(t, o.call(4, 0, 0, uintptr(unsafe.Pointer(&info))))
+		call := func(method int, args ...uintptr) com.Result {
+			r, _, _ := syscall.SyscallN(info.methods[method], append([]uintptr{uintptr(unsafe.Pointer(info))}, args...)...)
+			return com.Result(r)
+		}
+		var attributes *struct {
+			_                windows.GUID
+			_, _             uint32
+			_, _             int32
+			_                uintptr
+			size             uint32
+			kind             int32
+			functions, _, is uint16
+		}
+		require.Zero(t, call(3, uintptr(unsafe.Pointer(&attributes))))
+		require.EqualValues(t, 4, attributes.kind, "a dispatch interface")
+		base := int(attributes.functions) - len(want) // those of IDispatch, which some count and others do not
+		require.Contains(t, []int{0, 7}, base, name)
+		require.EqualValues(t, 1, attributes.is, "with IDispatch as its base")
+		for i, w := range want {
+			var have *description
+			require.Zero(t, call(5, uintptr(base+i), uintptr(unsafe.Pointer(&have))), "%s %d", name, i)
+			require.Equal(t, []any{w.id, w.how, w.count}, []any{have.id, have.how, have.count}, "%s %d", name, i)
+		}
+	}
+}
+
 // Objects exist while a run is shown, of one run at a time, and nothing stays in the registry.
 func TestTS95Lifetime(t *testing.T) {
 	enter(t)
