@@ -118,6 +118,8 @@ func (a *Agent) ended(ctx context.Context, j *job, result tsengine.Result) error
 	default:
 		a.config.Console.Say("%s: step %q, code 0x%08X: %s", wire.MarkRunFailed, result.Step, result.ExitCode, result.Error)
 	}
+	j.usualPower(ctx)
+	j.logEnds()
 	if !succeeded {
 		finish.Remedy = "read smsts.log (the appliance has it), correct the cause and start it again"
 	}

@@ -70,7 +70,8 @@ type kit struct {
 	facts       func() *fact.Sheet // nil: none
 	retry       client.Retry
 	debugHold   time.Duration // zero: debugHold
-	cacheLimit  int64         // of the client cache, in bytes; zero: there is none
+	logs        LogPlaces
+	cacheLimit  int64 // of the client cache, in bytes; zero: there is none
 }
 
 func (k *kit) runDir() string { return filepath.Join(k.dir, "run") }
@@ -133,6 +134,7 @@ func (j *job) execute(ctx context.Context) (tsengine.Result, error) {
 	debug.engine = engine
 	j.engine.Store(engine)
 	j.console.head(j.run.Organisation, engine.Title())
+	j.fullPower(ctx)
 	delivering, stop := context.WithCancel(ctx)
 	delivered := make(chan struct{})
 	go func() { // ends with stop

@@ -4,11 +4,45 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
 )
 
+// LogPlaces are the folders of smsts.log while there is no volume of the run for it (TS-154). The zero value is the folder
+// logs of the state folder, where the log stays.
+type LogPlaces struct {
+	During string
+	End    string // when the run has ended; empty: where it was
+}
+
+// WindowsLogs are the places where people who know Configuration Manager look; windows is %windir%.
+func WindowsLogs(windows string, environment wire.Environment) LogPlaces {
+	if environment == wire.WinPE {
+		return LogPlaces{During: windows + `\Temp\SMSTSLog`}
+	}
+	return LogPlaces{During: windows + `\CCM\Logs\SMSTSLog`, End: windows + `\CCM\Logs`}
+}
+
 // logDir is where smsts.log is while there is no volume for it.
-func (k *kit) logDir() string { return filepath.Join(k.dir, "logs") }
+func (k *kit) logDir() string {
+	if k.logs.During != "" {
+		return k.logs.During
+	}
+	return filepath.Join(k.dir, "logs")
+}
+
+// logEnds puts smsts.log where it is looked for when no run goes on.
+func (j *job) logEnds() {
+	if j.logs.End == "" {
+		return
+	}
+	from := j.log.Dir()
+	if err := j.log.Move(j.logs.End); err != nil {
+		j.console.Say("smsts.log stays in %s: %v", from, err)
+		return
+	}
+	_ = os.Remove(filepath.Join(from, smstslog.Name))
+}
 
 // logToDisk has smsts.log go on on the run's volume, if there is one (TS-154).
 func (j *job) logToDisk() {

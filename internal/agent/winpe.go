@@ -55,6 +55,7 @@ type BootConfig struct {
 	Commands  machine.Commands           // nil: the engine's own
 	// Local is what the machine can do besides what Target can.
 	Local machine.Capabilities
+	Logs  LogPlaces
 	// Facts gathers the fact sheet at the start of a run; nil: expressions that need Windows are false with a warning.
 	Facts   func() *fact.Sheet
 	Backoff link.Backoff // zero: one second to half a minute, for an hour
@@ -104,7 +105,7 @@ func NewBootAgent(c BootConfig) (*BootAgent, error) {
 	a.session = &session{client: line, request: a.sessionRequest, opened: a.sessionOpened, file: filepath.Join(c.Dir, "session.json")}
 	a.kit = &kit{environment: wire.WinPE, line: a.session, client: line, http: &http.Client{Transport: transport}, machine: c.Machine,
 		clock: c.Clock, console: c.Console, log: c.Logger, backoff: c.Backoff, dir: c.Dir, build: c.Build, commands: c.Commands, local: c.Local, facts: c.Facts, retry: c.Retry,
-		debugHold: c.DebugHold}
+		debugHold: c.DebugHold, logs: c.Logs}
 	return a, nil
 }
 

@@ -135,6 +135,29 @@ func sequences(t *testing.T, a agent) {
 	require.NotContains(t, log, "a-Secret-1")
 }
 
+// service: Windows knows the agent as a service that starts with it.
+func service(t *testing.T, a agent) {
+	code, out := a.run(t, nil, "service", "status")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "bootyard-agent service install does it")
+	code, out = a.run(t, nil, "service", "install")
+	require.Zero(t, code, out)
+	code, out = a.run(t, nil, "service", "install")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "installed already")
+	code, out = a.run(t, nil, "service", "status")
+	require.Zero(t, code, out)
+	require.Contains(t, out, `service bootyard-agent is stopped`)
+	query, err := a.bed.Output(a.bed.Command(t.Context(), "reg", "query", `HKLM\SYSTEM\CurrentControlSet\Services\bootyard-agent`))
+	require.NoError(t, err, "%s", query)
+	require.Regexp(t, `Start\s+REG_DWORD\s+0x2\b`, string(query))
+	require.Regexp(t, `ImagePath\s.*bootyard-agent\.exe"? service`, string(query))
+	code, out = a.run(t, nil, "service", "remove")
+	require.Zero(t, code, out)
+	code, _ = a.run(t, nil, "service", "status")
+	require.Equal(t, 1, code)
+}
+
 // killed: the agent is killed at random moments; each line is there once, or its step was reported as interrupted, and no
 // program outlives its agent to write late. A life ends soon after it has written a line, so that the sequence is long
 // enough for all kills on fast and slow machines.

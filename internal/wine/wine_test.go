@@ -32,6 +32,7 @@ func TestWindows(t *testing.T) {
 	t.Run("TS-76 facts", func(t *testing.T) { facts(t, a) })
 	t.Run("TS-115 TS-150 sequence", func(t *testing.T) { sequences(t, a) })
 	t.Run("TS-95 scripts", func(t *testing.T) { scripts(t, a) })
+	t.Run("TS-118 service", func(t *testing.T) { service(t, a) })
 	t.Run("TS-112a killed", func(t *testing.T) { killed(t, a) })
 }
 
@@ -48,6 +49,7 @@ var rules = []struct {
 	{"TS-74 WMI", []string{"tsengine/winfact TestTS74WMI"}},
 	{"TS-78 Windows Installer", []string{"tsengine/winfact TestTS78Software"}},
 	{"TS-95 objects", []string{"tsengine/com TestTS95Calls", "tsengine/com TestTS95Lifetime", "tsengine/com TestTS95TypeInformation", "tsengine/com TestTS95AnotherClient"}},
+	{"TS-103 place of an inline script", []string{"tsengine/step TestTS103InlineScript"}},
 	{"TS-100 programs", []string{"tsengine/process TestTS100CommandLines", "tsengine/process TestTS100Batch", "tsengine/process TestTS100Documents"}},
 }
 

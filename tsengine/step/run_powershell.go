@@ -105,11 +105,11 @@ func scriptFile(ctx context.Context, c *Context) (path string, remove func(), er
 		if err != nil {
 			return "", remove, err
 		}
-		dir, err := os.MkdirTemp("", "smstspowershellscripts-") // mode 0700: the script may hold secrets
+		dir, away, err := scriptFolder()
 		if err != nil {
-			return "", remove, err
+			return "", remove, fmt.Errorf("make a folder for the script: %w", err)
 		}
-		remove = func() { _ = os.RemoveAll(dir) }
+		remove = away
 		path = filepath.Join(dir, "script.ps1")
 		// With a BOM, so that Windows PowerShell reads it as UTF-8.
 		return path, remove, os.WriteFile(path, []byte("\uFEFF"+text), 0o600)
@@ -127,6 +127,25 @@ func scriptFile(ctx context.Context, c *Context) (path string, remove func(), er
 		return "", remove, err
 	}
 	return filepath.Join(dir, name), remove, nil
+}
+
+// scriptFolder makes a folder (mode 0700: the script may hold secrets) for an inline script; on Windows below the one in
+// which Configuration Manager has them, because rules for what may run name that (TS-103).
+func scriptFolder() (dir string, remove func(), err error) {
+	const name = "smstspowershellscripts"
+	if runtime.GOOS != "windows" {
+		dir, err = os.MkdirTemp("", name+"-")
+		return dir, func() { _ = os.RemoveAll(dir) }, err
+	}
+	parent := filepath.Join(os.Getenv("SystemRoot"), "Temp", name)
+	if err = os.MkdirAll(parent, 0o755); err != nil {
+		return "", nil, err
+	}
+	dir, err = os.MkdirTemp(parent, "")
+	return dir, func() {
+		_ = os.RemoveAll(dir)
+		_ = os.Remove(parent) // not while another script is there
+	}, err
 }
 
 // decodeScript reads base64 of UTF-16LE with BOM.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -30,8 +31,8 @@ func (s *shell) Run(_ context.Context, c machine.Command) (machine.Exit, error) 
 	return machine.Exit{Code: 0, Output: "done\n"}, err
 }
 
-// TS-103, TS-94.
-func TestRunPowerShell(t *testing.T) {
+// TS-103, TS-94. On Windows the script is where Configuration Manager has it.
+func TestTS103InlineScript(t *testing.T) {
 	raw := []byte{0xFF, 0xFE}
 	for _, u := range utf16.Encode([]rune("Write-Host 'ä'\r\n")) {
 		raw = append(raw, byte(u), byte(u>>8))
@@ -47,7 +48,11 @@ func TestRunPowerShell(t *testing.T) {
 	require.Contains(t, s.command.Line, `' -Name 'a b' -Other \"secretish\"; exit $LASTEXITCODE"`)
 	require.Equal(t, "done", b.context.Variables.Value("Out"))
 	require.NotContains(t, b.log.String(), "secretish", "parameters are not logged")
-	require.NoDirExists(t, filepath.Dir(s.command.Dir+"/x"))
+	require.NoDirExists(t, s.command.Dir)
+	if runtime.GOOS == "windows" {
+		require.Equal(t, strings.ToLower(filepath.Join(os.Getenv("windir"), "temp", "smstspowershellscripts")), strings.ToLower(filepath.Dir(s.command.Dir)))
+		require.NoDirExists(t, filepath.Dir(s.command.Dir), "nothing stays")
+	}
 
 	out = prepare(t, node("RunPowerShellScriptAction", "OSDRunPowerShellScriptSourceScript", "***")).run(t)
 	require.ErrorContains(t, out.Err, "base64")

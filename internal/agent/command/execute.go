@@ -25,6 +25,7 @@ const usage = `bootyard-agent runs task sequences on the machine that is being d
 
   bootyard-agent winpe      in a boot environment: ask the appliance what to do, and do it
   bootyard-agent service    in an installed system: go on with the run, then obey policy
+  bootyard-agent service install|remove|status   the service of Windows
   bootyard-agent list       what can be installed on this machine, and what runs
   bootyard-agent install DEPLOYMENT   start an offered task sequence
   bootyard-agent status     the run in progress, or the last one
@@ -46,6 +47,9 @@ func Execute(ctx context.Context, args []string, s Streams) int {
 	case "winpe":
 		return winpe(ctx, s, logger)
 	case "service":
+		if len(args) > 1 {
+			return manage(s, args[1:])
+		}
 		return service(ctx, s, logger)
 	case "list", "status":
 		return report(s, list(ctx, s, args[0] == "status"))
@@ -68,6 +72,15 @@ func Execute(ctx context.Context, args []string, s Streams) int {
 	}
 	fmt.Fprintf(s.Err, "bootyard-agent: command %q is unknown\n\n%s", args[0], usage)
 	return exitUsage
+}
+
+// manage is service with a verb.
+func manage(s Streams, args []string) int {
+	if len(args) != 1 || args[0] != "install" && args[0] != "remove" && args[0] != "status" {
+		fmt.Fprintln(s.Err, "bootyard-agent: service takes install, remove or status, or nothing to be the service")
+		return exitUsage
+	}
+	return report(s, manageService(s, args[0]))
 }
 
 func report(s Streams, err error) int {

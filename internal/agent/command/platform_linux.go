@@ -25,6 +25,9 @@ const (
 func stateDir() string   { return apply.StateDir }
 func socketFile() string { return "/run/bootyard/agent.sock" }
 
+// logPlaces is bootyard's own folder here.
+func logPlaces(wire.Environment) agent.LogPlaces { return agent.LogPlaces{} }
+
 // bootOrderVariable says what the firmware starts first in the long run: disk (default) or network.
 const bootOrderVariable = "BootyardBootOrder"
 

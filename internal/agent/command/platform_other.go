@@ -40,5 +40,9 @@ func expireMarker(markerStays time.Duration, now time.Time) error {
 
 func signedIn() []string { return nil }
 
+func logPlaces(environment wire.Environment) agent.LogPlaces {
+	return agent.WindowsLogs(os.Getenv("SystemRoot"), environment)
+}
+
 // newTarget is nil: steps that write disks exist on Linux only.
 func newTarget(wire.Identity, map[string]string) func(agent.TargetRequest) agent.Target { return nil }

@@ -46,7 +46,7 @@ func runService(ctx context.Context, s Streams, logger *slog.Logger) error {
 	}
 	a, err := agent.New(agent.Config{
 		URL: settings.URL, CAPEM: ca, CASPKI: settings.CASPKI, Machine: machine, Clock: clock,
-		Console: agent.NewConsole(systemConsole(s.Out), clock.Now), Logger: logger, Dir: stateDir(), Build: version(), Local: host.Capabilities(wire.FullOS, version()), Facts: gather(wire.FullOS),
+		Console: agent.NewConsole(systemConsole(s.Out), clock.Now), Logger: logger, Dir: stateDir(), Build: version(), Local: host.Capabilities(wire.FullOS, version()), Facts: gather(wire.FullOS), Logs: logPlaces(wire.FullOS),
 		CacheLimit: settings.ClientCacheMB << 20,
 		Users:      signedIn, Ended: func() error { return runEnded(stays) },
 	})

@@ -53,7 +53,7 @@ func runWinPE(ctx context.Context, s Streams, console *agent.Console, clock host
 	keys := openKeys(ctx, s.In, os.Getenv("BOOTYARD_CONSOLES"))
 	defer keys.Close()
 	a, err := agent.NewBootAgent(agent.BootConfig{
-		Boot: boot, Machine: machine, Clock: clock, Console: console, Keys: keys, Logger: logger, Dir: ramDir(), Build: version(), Local: host.Capabilities(wire.WinPE, version()), Facts: gather(wire.WinPE),
+		Boot: boot, Machine: machine, Clock: clock, Console: console, Keys: keys, Logger: logger, Dir: ramDir(), Build: version(), Local: host.Capabilities(wire.WinPE, version()), Facts: gather(wire.WinPE), Logs: logPlaces(wire.WinPE),
 		NewTarget: newTarget(identity, args),
 	})
 	if err != nil {
