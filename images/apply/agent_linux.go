@@ -105,6 +105,24 @@ func InstallAgent(ctx context.Context, dir string, a Agent) error {
 	return nil
 }
 
+// ForgetAgent takes away what the agent of the machine that an image was made on left in it: its token, its state, its
+// run. A copy would speak in that machine's name. It comes before InstallAgent. Repeating it is safe.
+func ForgetAgent(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("forget the image's agent: %w", err)
+	}
+	defer func() { _ = root.Close() }() // a folder
+	for _, pattern := range []string{rel(StateDir), rel(RunDropIn), MarkerOnRoot} {
+		for _, name := range glob(root, pattern) {
+			if err := root.RemoveAll(name); err != nil {
+				return fmt.Errorf("forget the image's agent: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
 func installState(root *os.Root, a Agent) error {
 	for _, d := range []string{StateDir, RunStateDir} {
 		if err := privateDir(root, rel(d)); err != nil {

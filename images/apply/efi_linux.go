@@ -31,21 +31,8 @@ func (g grub) installEFI(ctx context.Context, c *chroot, t Target) error {
 	}
 	defer func() { _ = esp.Close() }() // a folder, each file was synced
 	from := path.Join("EFI", vendor)
-	first := n.grub
-	if _, err := esp.Stat(path.Join(from, n.shim)); err == nil {
-		first = n.shim
-	}
-	copies := [][2]string{{first, n.fallback}}
-	if first == n.shim {
-		copies = append(copies, [2]string{n.grub, n.grub}, [2]string{n.mok, n.mok})
-	}
-	for _, name := range copies {
-		source, target := path.Join(from, name[0]), path.Join("EFI/BOOT", name[1])
-		if err := copyInside(esp, source, target); errors.Is(err, fs.ErrNotExist) && name[0] == n.mok {
-			continue // only needed to enrol keys
-		} else if err != nil {
-			return fmt.Errorf("write the fallback loader: %w", err)
-		}
+	if err := placeFallback(esp, from, n); err != nil {
+		return err
 	}
 	// A network loader tells the disk that bootyard deployed from a USB stick
 	// that the firmware counts first by this file (PXE-15a).
@@ -70,6 +57,28 @@ func (g grub) installEFI(ctx context.Context, c *chroot, t Target) error {
 		}
 		if err := writeFile(esp, path.Join(dir, "grub.cfg"), stub, 0o644); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// placeFallback copies the loader in a folder of the ESP to the path that any
+// firmware starts without an entry, with what it loads beside itself.
+func placeFallback(esp *os.Root, from string, n efiNames) error {
+	first := n.grub
+	if _, err := esp.Stat(path.Join(from, n.shim)); err == nil {
+		first = n.shim
+	}
+	copies := [][2]string{{first, n.fallback}}
+	if first == n.shim {
+		copies = append(copies, [2]string{n.grub, n.grub}, [2]string{n.mok, n.mok})
+	}
+	for _, name := range copies {
+		source, target := path.Join(from, name[0]), path.Join("EFI/BOOT", name[1])
+		if err := copyInside(esp, source, target); errors.Is(err, fs.ErrNotExist) && name[0] == n.mok {
+			continue // only needed to enrol keys
+		} else if err != nil {
+			return fmt.Errorf("write the fallback loader: %w", err)
 		}
 	}
 	return nil

@@ -8,15 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bootyard/bootyard/images/internal/watch"
 	"github.com/bootyard/bootyard/images/internal/wim"
 )
-
-// watchEvery is how often the volume is asked how full it is while a tool writes.
-const watchEvery = 2 * time.Second
 
 // extractSquashFS uses unsquashfs, which checks names itself and is the only
 // reader of the format that keeps everything.
@@ -169,7 +166,10 @@ func extractByTool(ctx context.Context, root string, opts Options, work func(kee
 	if err != nil {
 		return Result{}, fail(err)
 	}
-	stop := watchVolume(root, before, opts)
+	stop := watch.Start(opts.Progress, opts.Image.Bytes, func() (int64, error) {
+		now, err := statfs(root)
+		return (int64(before.Bfree) - int64(now.Bfree)) * now.Bsize, err
+	})
 	err = work(k)
 	stop()
 	after, statErr := statfs(root)
@@ -199,29 +199,4 @@ func statfs(root string) (unix.Statfs_t, error) {
 		return st, fmt.Errorf("ask for the space of %s: %w", root, err)
 	}
 	return st, nil
-}
-
-// watchVolume reports progress until the function it returns is called.
-func watchVolume(root string, before unix.Statfs_t, opts Options) (stop func()) {
-	if opts.Progress == nil || opts.Image.Bytes <= 0 {
-		return func() {}
-	}
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(watchEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-			}
-			if now, err := statfs(root); err == nil {
-				written := (int64(before.Bfree) - int64(now.Bfree)) * now.Bsize
-				opts.Progress(max(0, min(written, opts.Image.Bytes)), opts.Image.Bytes)
-			}
-		}
-	}()
-	return func() { close(done); <-ended }
 }

@@ -56,7 +56,8 @@ var uniqueFiles = []string{
 
 // MakeUnique takes from an applied image what no two machines may share and
 // gives it its own name: machine-id, SSH host keys, seeds, leases, persistent
-// network names, host name (TS-118b). Repeating it is safe.
+// network names, host name (TS-118b). It is also how a running system is prepared
+// for capture. Repeating it is safe.
 func MakeUnique(ctx context.Context, dir string, id Identity) error {
 	fail := func(err error) error { return fmt.Errorf("make the image unique: %w", err) }
 	if id.HostName != "" {

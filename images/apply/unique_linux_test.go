@@ -56,22 +56,32 @@ var debian = map[string]string{
 	"var/lib/NetworkManager/secret_key":            "key",
 	"etc/udev/rules.d/70-persistent-net.rules":     "eth0",
 	"etc/udev/rules.d/60-administrators-own.rules": "kept",
+	"var/lib/bootyard/token":                       "of another machine",
+	"var/lib/bootyard/run/checkpoint.json":         "of another run",
+	"boot/bootyard/pending.run":                    "of another run",
+	"etc/bootyard/agent.json":                      "kept",
 }
 
 func TestTS118bMakeUnique(t *testing.T) {
 	root := tree(t, debian)
 	for range 2 { // safe to repeat
 		require.NoError(t, apply.MakeUnique(t.Context(), root, apply.Identity{HostName: "pc-7.lab.example"}))
+		assert.Equal(t, "of another run", read(t, root, "var/lib/bootyard/run/checkpoint.json"), "a run prepares the system for capture")
+	}
+	for range 2 {
+		require.NoError(t, apply.ForgetAgent(root))
 	}
 	assert.Empty(t, read(t, root, "etc/machine-id"))
 	assert.Equal(t, "pc-7.lab.example\n", read(t, root, "etc/hostname"))
 	assert.Equal(t, "127.0.0.1\tlocalhost\n127.0.1.1\tpc-7.lab.example pc-7\n10.0.0.1 server\n", read(t, root, "etc/hosts"))
 	for _, gone := range []string{"etc/ssh/ssh_host_ed25519_key", "etc/ssh/ssh_host_ed25519_key.pub", "etc/ssh/ssh_host_rsa_key",
-		"var/lib/systemd/random-seed", "var/lib/dhcp/dhclient.eth0.leases", "var/lib/NetworkManager/secret_key", "etc/udev/rules.d/70-persistent-net.rules"} {
+		"var/lib/systemd/random-seed", "var/lib/dhcp/dhclient.eth0.leases", "var/lib/NetworkManager/secret_key", "etc/udev/rules.d/70-persistent-net.rules",
+		"var/lib/bootyard", "boot/bootyard/pending.run"} {
 		_, err := os.Lstat(filepath.Join(root, gone))
 		assert.ErrorIs(t, err, fs.ErrNotExist, gone)
 	}
 	assert.Equal(t, "kept", read(t, root, "etc/udev/rules.d/60-administrators-own.rules"))
+	assert.Equal(t, "kept", read(t, root, "etc/bootyard/agent.json"), "who the appliance is, is no secret and of no machine")
 	assert.Equal(t, "Port 22\n", read(t, root, "etc/ssh/sshd_config"))
 	assert.Contains(t, read(t, root, "etc/systemd/system/bootyard-ssh-keys.service"), "ssh-keygen -A")
 	target, err := os.Readlink(filepath.Join(root, "etc/systemd/system/multi-user.target.wants/bootyard-ssh-keys.service"))
@@ -127,6 +137,7 @@ func TestLinksOfTheImageLeadNowhere(t *testing.T) {
 			require.NoError(t, os.Mkdir(beside, 0o755))
 
 			for _, err := range []error{
+				apply.ForgetAgent(root),
 				apply.MakeUnique(t.Context(), root, apply.Identity{HostName: "h"}),
 				apply.InstallAgent(t.Context(), root, agent),
 				apply.WriteMarker(t.Context(), apply.Target{Dir: root}, "run-1"),

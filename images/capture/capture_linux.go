@@ -4,23 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
 
 	"github.com/bootyard/bootyard/images/internal/command"
+	"github.com/bootyard/bootyard/images/internal/watch"
 )
+
+// missing is what is said of a program that is not there.
+const missing = "is not in this boot environment; build the boot image with it"
 
 const (
 	// captureTime bounds one volume; a large one over a slow network takes hours.
 	captureTime = 12 * time.Hour
-	// watchEvery is how often progress is told.
-	watchEvery = 2 * time.Second
 )
 
 // Source is one volume.
@@ -60,7 +64,7 @@ func Tar(ctx context.Context, source Source, file string, o Options) error {
 		if err != nil {
 			return err
 		}
-		err = tarInto(ctx, source, out, o)
+		_, err = TarTo(ctx, source, out, o)
 		if err == nil {
 			err = out.Sync()
 		}
@@ -68,14 +72,15 @@ func Tar(ctx context.Context, source Source, file string, o Options) error {
 	})
 }
 
-func tarInto(ctx context.Context, source Source, out *os.File, o Options) error {
+// TarTo is Tar into a stream; unpacked is the size of the tar in it. The same files give the same stream: what a machine
+// sent before it was cut off need not be sent again.
+func TarTo(ctx context.Context, source Source, out io.Writer, o Options) (unpacked int64, err error) {
 	packer, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderCRC(true))
 	if err != nil {
-		return err
+		return 0, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, captureTime)
-	defer cancel()
-	args := []string{"-C", source.Dir, "-c", "--format=posix", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "--sparse",
+	args := []string{"-C", source.Dir, "-c", "--format=posix", "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
+		"--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "--sparse",
 		"--one-file-system", "--sort=name", "--anchored", "--wildcards", "--wildcards-match-slash", "--warning=no-file-ignored"}
 	for _, name := range excludedInside {
 		args = append(args, "--exclude=./"+name+"/*")
@@ -83,21 +88,41 @@ func tarInto(ctx context.Context, source Source, out *os.File, o Options) error 
 	for _, name := range append(append(append([]string{}, excluded...), swapFiles(source.Dir)...), o.Exclude...) {
 		args = append(args, "--exclude=./"+pattern(name))
 	}
-	cmd := exec.CommandContext(ctx, "tar", append(args, ".")...)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
-	cmd.WaitDelay = 5 * time.Second
-	said := &command.Head{Limit: 16 << 10}
 	counted := &counter{w: packer, total: used(source.Dir), progress: o.Progress}
-	cmd.Stdout, cmd.Stderr = counted, said
-	if err := cmd.Run(); err != nil {
-		_ = packer.Close() // the file is thrown away
-		return fmt.Errorf("tar: %w: %s", err, strings.TrimSpace(said.String()))
+	if err := stream(ctx, counted, "tar", append(args, ".")...); err != nil {
+		_ = packer.Close() // what was written is thrown away
+		return 0, err
 	}
 	if err := packer.Close(); err != nil {
-		return err
+		return 0, err
 	}
 	counted.end()
+	return counted.done, nil
+}
+
+// stream runs a program whose output is the image.
+func stream(ctx context.Context, out io.Writer, name string, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, captureTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env, cmd.Dir = environment(), "/"
+	cmd.WaitDelay = 5 * time.Second
+	// GNU tar writes its process id into the names of files with holes; in a namespace of its own that is always 1.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	said := &command.Head{Limit: 16 << 10}
+	cmd.Stdout, cmd.Stderr = out, said
+	err := cmd.Run()
+	if errors.Is(err, exec.ErrNotFound) {
+		return errors.New(name + " " + missing)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(said.String()))
+	}
 	return nil
+}
+
+func environment() []string {
+	return []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/root"}
 }
 
 // WIM writes one image for each volume into one WIM with an integrity table. The first is the system's.
@@ -116,25 +141,57 @@ func WIM(ctx context.Context, sources []Source, file string, o Options) error {
 	})
 }
 
-func wimVolume(ctx context.Context, source Source, file string, first bool, o Options) error {
-	config, err := os.CreateTemp("", "wim-*.ini")
+// WIMTo writes a WIM with one image into a stream. It is a pipable one: wimlib reads it everywhere, and Windows' own tools
+// after 'wimlib-imagex optimize --not-pipable'.
+func WIMTo(ctx context.Context, source Source, out io.Writer, o Options) error {
+	config, err := exclusionFile(source, o.Exclude)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(config.Name()) }()
-	_, err = config.WriteString(exclusionList(source, o.Exclude))
-	if err = errors.Join(err, config.Close()); err != nil {
+	defer func() { _ = os.Remove(config) }()
+	counted := &counter{w: out, total: used(source.Dir), progress: o.Progress}
+	if err := stream(ctx, counted, "wimlib-imagex", wimArgs("capture", source, "-", config, o)...); err != nil {
+		return fmt.Errorf("capture %s: %w", source.Name, err)
+	}
+	counted.end()
+	return nil
+}
+
+func wimVolume(ctx context.Context, source Source, file string, first bool, o Options) error {
+	config, err := exclusionFile(source, o.Exclude)
+	if err != nil {
 		return err
 	}
-	verb, from := "append", source.Dir
+	defer func() { _ = os.Remove(config) }()
+	verb := "append"
 	if first {
 		verb = "capture"
 	}
-	args := []string{verb}
+	stop := watch.Start(o.Progress, used(source.Dir), func() (int64, error) {
+		info, err := os.Stat(file)
+		if err != nil {
+			return 0, err
+		}
+		return info.Size(), nil
+	})
+	defer stop()
+	tool := command.Tool{Limit: captureTime, Env: environment(), Dir: "/",
+		Missing: missing}
+	if _, err := tool.Run(ctx, "wimlib-imagex", wimArgs(verb, source, file, config, o)...); err != nil {
+		return fmt.Errorf("capture %s: %w", source.Name, err)
+	}
+	return nil
+}
+
+func wimArgs(verb string, source Source, file, config string, o Options) []string {
+	from := source.Dir
 	if from == "" {
 		from = source.Device
 	}
-	args = append(args, from, file, source.Name, o.Description, "--check", "--config="+config.Name())
+	args := []string{verb, from, file, source.Name, o.Description, "--config=" + config}
+	if file != "-" {
+		args = append(args, "--check") // a stream cannot have the table; each file in it has its hash
+	}
 	if source.Dir != "" {
 		args = append(args, "--unix-data")
 	}
@@ -143,14 +200,20 @@ func wimVolume(ctx context.Context, source Source, file string, first bool, o Op
 			args = append(args, "--image-property="+p[0]+"="+p[1])
 		}
 	}
-	stop := watch(file, source, o.Progress)
-	defer stop()
-	tool := command.Tool{Limit: captureTime, Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/root"}, Dir: "/",
-		Missing: "is not in this boot environment; build the boot image with it"}
-	if _, err := tool.Run(ctx, "wimlib-imagex", args...); err != nil {
-		return fmt.Errorf("capture %s: %w", source.Name, err)
+	return args
+}
+
+func exclusionFile(source Source, more []string) (name string, err error) {
+	f, err := os.CreateTemp("", "wim-*.ini")
+	if err != nil {
+		return "", err
 	}
-	return nil
+	_, err = f.WriteString(exclusionList(source, more))
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
 }
 
 // exclusionList is wimlib's configuration (its manual, wimcapture).
@@ -237,7 +300,7 @@ func used(dir string) int64 {
 }
 
 type counter struct {
-	w          interface{ Write([]byte) (int, error) }
+	w          io.Writer
 	done, told int64
 	total      int64
 	progress   func(done, total int64)
@@ -256,29 +319,4 @@ func (c *counter) end() {
 	if c.progress != nil {
 		c.progress(max(c.total, c.done), max(c.total, c.done))
 	}
-}
-
-// watch tells how large the file has become until the function it returns is called. What is left to do is unknown.
-func watch(file string, source Source, progress func(done, total int64)) (stop func()) {
-	if progress == nil {
-		return func() {}
-	}
-	total := used(source.Dir)
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(watchEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				if info, err := os.Stat(file); err == nil {
-					progress(min(info.Size(), total), total)
-				}
-			}
-		}
-	}()
-	return func() { close(done); <-ended }
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/bootyard/bootyard/content/client"
 	"github.com/bootyard/bootyard/internal/agent/host"
+	"github.com/bootyard/bootyard/internal/agent/imagestore"
 	"github.com/bootyard/bootyard/internal/agent/link"
 	"github.com/bootyard/bootyard/internal/agent/outbox"
 	"github.com/bootyard/bootyard/internal/agent/userstate"
@@ -215,6 +216,7 @@ func (j *job) newEngine(ctx context.Context, debug tsengine.Debugger) (*tsengine
 	if j.local.UserState != nil {
 		capabilities.UserState = j.local.UserState
 	}
+	capabilities.ImageStore = &imagestore.Store{Line: j.line, Run: j.run.ID, Clock: j.clock, Wait: j.backoff, Say: j.console.Say}
 	sheet := j.factSheet()
 	j.sheet = sheet
 	engine, err := tsengine.New(tsengine.Config{

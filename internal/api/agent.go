@@ -93,6 +93,7 @@ func agentAct[I any](a *API, op huma.Operation, fn func(context.Context, *I) err
 
 func (a *API) registerAgent() {
 	a.registerAgentState()
+	a.registerAgentCapture()
 	open := agentOperation("POST", wire.PathSession, "open-session", maxOpenBody)
 	open.BodyReadTimeout = openBodyTime
 	open.Metadata["open"], open.Security = true, nil

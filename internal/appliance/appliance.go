@@ -126,7 +126,7 @@ func (a *appliance) openSite(ctx context.Context) (err error) {
 		return err
 	}
 	c := site.Config{
-		Store: a.store, SiteCode: a.cfg.Site.Code, LogDir: a.dir("runlogs"), StateDir: a.dir("states"), FreeSpace: freeSpace, Log: a.log,
+		Store: a.store, SiteCode: a.cfg.Site.Code, LogDir: a.dir("runlogs"), StateDir: a.dir("states"), CaptureDir: a.dir("captures"), FreeSpace: freeSpace, Log: a.log,
 		Inspector: inspector{}, CheckCondition: checkCondition, Content: a.content, Waker: a.waker,
 		URL: a.reach.https(noMachine), CASPKI: a.ca.SPKI(),
 	}
@@ -292,6 +292,7 @@ func (a *appliance) run(ctx context.Context, changed <-chan *config.Config) erro
 	g.Go(func() error { return a.waker.queue.Run(ctx) })
 	g.Go(func() error { return a.wakeLoop(ctx) })
 	g.Go(func() error { return a.collector().run(ctx) })
+	g.Go(func() error { return a.site.StoreCaptures(ctx) })
 	if a.pxe != nil {
 		g.Go(func() error { return a.pxe.Run(ctx) })
 	}

@@ -36,6 +36,9 @@ func (inspector) Inspect(xml string) (site.SequenceFacts, error) {
 		if n.Kind == sequence.Step {
 			f.Steps++
 		}
+		if n.ShortType() == "CaptureSystemImageAction" && n.Enabled() {
+			f.Captures++
+		}
 	}
 	for _, r := range s.References() {
 		ref := wire.Reference{ID: r.ID, Kind: string(r.Kind)}

@@ -38,7 +38,8 @@ func printSettings(env *environment, s wire.Settings) error {
 		row(w, "a run not heard of is stale after", time.Duration(s.StaleAfter))
 		row(w, "largest user state (USM-1)", size(s.StateMaxBytes))
 		row(w, "user state is kept after its release for (USM-1)", time.Duration(s.StateRetention))
-		row(w, "user state leaves free on the disk (USM-1)", size(s.StateMinFree))
+		row(w, "user state and captured images leave free on the disk (USM-1, IMG-1)", size(s.StateMinFree))
+		row(w, "largest image captured into the appliance (IMG-1)", size(s.CaptureMaxBytes))
 		row(w, "agents poll every", time.Duration(s.PollInterval))
 		row(w, "organisation over the progress of a run (TS-170)", s.Organisation)
 		row(w, "boot order after a deployment", finalBoot(s.NetworkFirst))
@@ -74,6 +75,7 @@ func newSettingsSetCommand(env *environment) *cobra.Command {
 		"state-retention":   func(s *wire.Settings) { s.StateRetention = in.StateRetention },
 		"state-min-free":    func(s *wire.Settings) { s.StateMinFree = in.StateMinFree },
 		"organisation":      func(s *wire.Settings) { s.Organisation = in.Organisation },
+		"capture-max-bytes": func(s *wire.Settings) { s.CaptureMaxBytes = in.CaptureMaxBytes },
 		"final-boot":        func(s *wire.Settings) { s.NetworkFirst = boot == finalBoot(true) },
 	}
 	c := &cobra.Command{
@@ -114,8 +116,9 @@ func newSettingsSetCommand(env *environment) *cobra.Command {
 	f.StringVar(&in.SiteSystems, "site-systems", "", "collections with site systems: Block or Warn (HRD-6)")
 	f.Int64Var(&in.StateMaxBytes, "state-max-bytes", 0, "largest user state of one machine, in bytes (USM-1)")
 	f.DurationVar((*time.Duration)(&in.StateRetention), "state-retention", 0, "how long user state is kept after its release, such as 24h (USM-1)")
-	f.Int64Var(&in.StateMinFree, "state-min-free", 0, "bytes of the appliance's disk that user state leaves free (USM-1)")
 	f.StringVar(&in.Organisation, "organisation", "", "name over the progress of a run, at most 255 characters (TS-170)")
+	f.Int64Var(&in.StateMinFree, "state-min-free", 0, "bytes of the appliance's disk that user state and captured images leave free (USM-1, IMG-1)")
+	f.Int64Var(&in.CaptureMaxBytes, "capture-max-bytes", 0, "largest image that a machine may capture into the appliance, in bytes; 0: none (IMG-1)")
 	f.StringVar(&boot, "final-boot", finalBoot(false), "boot order after a deployment: disk or network")
 	return c
 }

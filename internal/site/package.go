@@ -34,6 +34,11 @@ func (s *Service) Package(ctx context.Context, id string) (p wire.Package, err e
 // content library holds all bytes, so nobody is told of content that is not
 // there.
 func (s *Service) ImportPackage(ctx context.Context, p wire.Package, dir string) (wire.Package, error) {
+	return s.importPackage(ctx, p, dir, func(*store.Tx, wire.Package) error { return nil })
+}
+
+// importPackage is ImportPackage; also is done in the transaction that makes the package known.
+func (s *Service) importPackage(ctx context.Context, p wire.Package, dir string, also func(*store.Tx, wire.Package) error) (wire.Package, error) {
 	if s.Content == nil {
 		return p, errors.New("this appliance has no content library")
 	}
@@ -84,7 +89,7 @@ func (s *Service) ImportPackage(ctx context.Context, p wire.Package, dir string)
 		if _, err := tx.Package(p.ID); update && errors.Is(err, store.ErrNotFound) {
 			return refusal(409, "DOP-22", "package", "package "+p.ID+" was deleted while its new version came in", "create it again")
 		}
-		if err := tx.PutPackage(p); err != nil {
+		if err := errors.Join(tx.PutPackage(p), also(tx, p)); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, wire.StatusMessage{Text: fmt.Sprintf("package %s %q version %d stored: %d files, %d bytes", p.ID, p.Name, p.Version, p.Files, p.Size)})

@@ -26,6 +26,7 @@ type SequenceFacts struct {
 	DeploysOS     bool
 	MaxRunMinutes int
 	Steps         int
+	Captures      int              // enabled steps that capture an operating system image
 	References    []wire.Reference // of enabled steps only (TSV-3)
 	Problems      []wire.Reason    // steps that lack a required value (TSV-5)
 }
@@ -77,7 +78,10 @@ type Config struct {
 	SiteCode string // three characters A-Z 0-9
 	LogDir   string // run logs
 	StateDir string // user state of devices; empty keeps none
-	// FreeSpace is how many bytes are free on the disk of a folder, for user state (USM-1); nil does not look.
+	// CaptureDir is where images that are captured come in; empty takes none.
+	CaptureDir string
+	// FreeSpace is how many bytes are free on the disk of a folder, for user state (USM-1) and captured images (IMG-1); nil
+	// does not look.
 	FreeSpace func(dir string) (int64, error)
 	Log       *slog.Logger
 	Now       func() time.Time
@@ -97,11 +101,12 @@ type Config struct {
 // Service is the site. It is safe for concurrent use.
 type Service struct {
 	Config
-	feed    feed
-	logs    sync.Mutex
-	boots   bootLimiter
-	guesses guesses
-	debug   debugDesk
+	feed     feed
+	logs     sync.Mutex
+	boots    bootLimiter
+	guesses  guesses
+	debug    debugDesk
+	captures captureDesk
 }
 
 // New makes the site's built-in objects and keys when they are missing.

@@ -28,6 +28,7 @@ func DefaultSettings() wire.Settings {
 		StateMaxBytes:       256 << 30,
 		StateRetention:      wire.Duration(24 * time.Hour), // USM-1
 		StateMinFree:        1 << 30,
+		CaptureMaxBytes:     64 << 30, // IMG-1
 	}
 }
 
@@ -69,6 +70,8 @@ func (s *Service) SetSettings(ctx context.Context, v wire.Settings) error {
 		return invalid("USM-1", "stateMaxBytes", "a user state may have at least 1 MiB, and its retention and the space to leave free are not negative", "use values such as 268435456, 24h and 1073741824")
 	case utf8.RuneCountInString(v.Organisation) > 255 || strings.ContainsFunc(v.Organisation, unicode.IsControl):
 		return invalid("TS-170", "organisation", "the organisation has at most 255 characters on one line", "shorten it")
+	case v.CaptureMaxBytes < 0:
+		return invalid("IMG-1", "captureMaxBytes", "the size of a captured image is not negative", "use a value such as 68719476736, or 0 to take none")
 	case v.StaleAfter < wire.Duration(time.Minute) || v.PollInterval < wire.Duration(time.Second):
 		return invalid("", "staleAfter", "staleAfter is at least 1m and pollInterval at least 1s", "use values such as 30m and 1m")
 	}

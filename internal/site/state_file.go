@@ -37,30 +37,36 @@ func (s *Service) pieceFile(id string, number int) (string, error) {
 
 // roomForState refuses when more bytes of user state would leave less free on the disk than the site wants (USM-1).
 func (s *Service) roomForState(set wire.Settings, more int64) error {
+	return s.roomIn(s.StateDir, set, more, wire.Problem{Rule: "USM-1", Field: "state"})
+}
+
+// roomIn refuses when more bytes in a folder would leave less free on its disk than the site wants. The refusal has the
+// rule and the field of why.
+func (s *Service) roomIn(dir string, set wire.Settings, more int64, why wire.Problem) error {
 	if s.FreeSpace == nil {
 		return nil
 	}
-	err := os.MkdirAll(s.StateDir, 0o700)
+	err := os.MkdirAll(dir, 0o700)
 	var free int64
 	if err == nil {
-		free, err = s.FreeSpace(s.StateDir)
+		free, err = s.FreeSpace(dir)
 	}
 	if err != nil {
-		return fmt.Errorf("room for user state: %w", err)
+		return fmt.Errorf("room in %s: %w", dir, err)
 	}
 	if free-more < set.StateMinFree {
-		return refusal(507, "USM-1", "state", fmt.Sprintf("the appliance's disk has %d MiB left, and user state leaves %d MiB free", free>>20, set.StateMinFree>>20),
+		return refusal(507, why.Rule, why.Field, fmt.Sprintf("the appliance's disk has %d MiB left, and what machines send leaves %d MiB free", free>>20, set.StateMinFree>>20),
 			"make room on the appliance, or change it with `bootyard settings set --state-min-free`")
 	}
 	return nil
 }
 
-// fullState turns the error of a disk that ran full all the same into that refusal.
-func fullState(err error) error {
+// fullDisk turns the error of a disk that ran full all the same into that refusal.
+func fullDisk(err error, why wire.Problem) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return refusal(507, "USM-1", "state", "the appliance's disk is full", "make room on the appliance")
+		return refusal(507, why.Rule, why.Field, "the appliance's disk is full", "make room on the appliance")
 	}
-	return fmt.Errorf("keep user state: %w", err)
+	return fmt.Errorf("keep %s: %w", why.Field, err)
 }
 
 // PutStatePiece stores one encrypted piece. The same number again replaces it.
@@ -93,10 +99,10 @@ func (s *Service) PutStatePiece(ctx context.Context, who Session, run, id string
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return fullState(err)
+		return fullDisk(err, wire.Problem{Rule: "USM-1", Field: "state"})
 	}
 	if err := atomicfile.Write(file, p.Data, 0o600); err != nil {
-		return fullState(err)
+		return fullDisk(err, wire.Problem{Rule: "USM-1", Field: "state"})
 	}
 	return nil
 }

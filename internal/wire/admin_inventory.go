@@ -107,6 +107,9 @@ type Package struct {
 	Kind         string    `json:"kind"` // KindPackage and others
 	Version      int       `json:"version"`
 	Description  string    `json:"description,omitempty"`
+	Author       string    `json:"author,omitempty"`       // of a captured image (IMG-1)
+	ImageVersion string    `json:"imageVersion,omitempty"` // that its author gave it
+	CapturedFrom string    `json:"capturedFrom,omitempty"` // name of the device
 	PackageShare bool      `json:"packageShare,omitempty"` // DOP-5
 	Files        int       `json:"files"`
 	Size         int64     `json:"size"` // bytes

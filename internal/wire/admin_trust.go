@@ -86,6 +86,7 @@ type Settings struct {
 	StateRetention      Duration `json:"stateRetention"`         // of user state after its release (USM-1)
 	StateMinFree        int64    `json:"stateMinFree"`           // bytes of the disk that user state leaves free (USM-1)
 	Organisation        string   `json:"organisation,omitempty"` // over the progress of a run (TS-170)
+	CaptureMaxBytes     int64    `json:"captureMaxBytes"`        // of one image captured into the appliance; 0 takes none (IMG-1)
 	NetworkFirst        bool     `json:"networkFirst,omitempty"` // final boot order, for labs
 	// PXEPassword tells whether one is set (PXE-23). It is changed by
 	// PUT /settings/pxe-password and not with the others.

@@ -30,8 +30,13 @@ const (
 	PathStateComplete = "/api/v1/agent/runs/{run}/state/{state}/complete"
 	PathStateRelease  = "/api/v1/agent/runs/{run}/state/{state}/release"
 	// GET -> ProgramPiece, from 0: the agent's program for an operating system that is being applied (TS-118).
-	PathProgram   = "/api/v1/agent/programs/{system}/{arch}/{number}"
-	PathPreflight = "/api/v1/agent/messages" // POST Message: something to tell before a run exists
+	PathProgram = "/api/v1/agent/programs/{system}/{arch}/{number}"
+	// POST CaptureRequest -> CaptureStore; PUT CapturePieceData (idempotent by
+	// number, from 0); POST CaptureComplete -> CaptureStored (IMG-1).
+	PathCapture         = "/api/v1/agent/runs/{run}/captures"
+	PathCapturePiece    = "/api/v1/agent/runs/{run}/captures/{capture}/pieces/{number}"
+	PathCaptureComplete = "/api/v1/agent/runs/{run}/captures/{capture}/complete"
+	PathPreflight       = "/api/v1/agent/messages" // POST Message: something to tell before a run exists
 )
 
 // Environment is where an agent runs.

@@ -30,6 +30,7 @@ type Capabilities struct {
 	Volumes     VolumeFolders // of the run
 	DriverStore DriverStore   // of an applied Windows, where DISM is not
 	Scripts     Scripts       // the run, for scripts
+	ImageStore  ImageStore    // of the site, for what Imaging captures
 }
 
 // Stateful is implemented by a capability that must remember something over a restart. Its state goes into every

@@ -1,6 +1,9 @@
 package machine
 
-import "context"
+import (
+	"context"
+	"io"
+)
 
 // AnyDisk in a Target means the machine's only disk; with several, the choice is ErrAmbiguousDisk.
 const AnyDisk = -1
@@ -48,8 +51,8 @@ type SetupRequest struct {
 
 // ImageCapture makes an image of an installed operating system that does not run now.
 type ImageCapture interface {
-	// CaptureImage writes an image of the system to a file, which it replaces, and says what it did. The file's name ends
-	// in .wim or .tar.zst. A failed capture leaves no file of that name.
+	// CaptureImage writes an image of the system to a file, which it replaces, or to a stream, and says what it did. A
+	// failed capture leaves no file of that name.
 	CaptureImage(ctx context.Context, request CaptureRequest, progress Progress) (Captured, error)
 }
 
@@ -58,6 +61,8 @@ type CaptureRequest struct {
 	// Target is the volume with the system; nil is the only one of the machine that holds a system.
 	Target      *Target
 	File        string
+	Stream      io.Writer // when set, instead of File; it gets the system's volume only
+	Tar         bool      // a tar archive, packed by zstd; else a WIM
 	Name        string
 	Creator     string
 	Description string // up to 255 characters
@@ -66,7 +71,25 @@ type CaptureRequest struct {
 
 // Captured is what came of it.
 type Captured struct {
-	Bytes  int64 // of the file
-	Images int   // in the file: one for each volume
-	Notes  []string
+	Bytes    int64 // of the file; 0 of a stream
+	Unpacked int64 // of the files in it, about; 0 is unknown
+	Images   int   // in the file: one for each volume
+	Notes    []string
+}
+
+// ImageStore is the site's place for captured images.
+type ImageStore interface {
+	// Store makes a new OS image of the site of what write gives to a stream, and returns its package id. After an
+	// interruption it may be repeated with the same StoredImage.Step; write is not called when the image came whole then.
+	Store(ctx context.Context, image StoredImage, write func(io.Writer) (unpacked int64, err error)) (packageID string, err error)
+}
+
+// StoredImage says what the new OS image is.
+type StoredImage struct {
+	Step        string // the same whenever this step of the run is run, and no other's
+	Name        string
+	Tar         bool
+	Author      string
+	Description string
+	Version     string
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 	"unicode/utf8"
@@ -14,8 +15,8 @@ import (
 )
 
 // CaptureImage is Capture Operating System Image: the system that is installed, and does not run, becomes a WIM or a tar
-// archive in a network folder. The name of the destination decides [C]: .tar.zst is tar, anything else WIM. It may run again,
-// for the file appears only when it is whole.
+// archive, in a network folder or at the site. The name of the destination decides [C]: .tar.zst is tar, anything else WIM;
+// bootyard:NAME is a new OS image of the site (IMG-1). It may run again, for the image appears only when it is whole.
 type CaptureImage struct{}
 
 // Contract implements Step.
@@ -34,7 +35,7 @@ func (CaptureImage) Run(ctx context.Context, c *Context) Outcome {
 	var err error
 	switch {
 	case target == "" || utf8.RuneCountInString(target) > 255:
-		err = errors.New("OSDCaptureDestination must be 1 to 255 characters: a file in a network folder, such as \\\\server\\share\\image.wim")
+		err = errors.New("OSDCaptureDestination must be 1 to 255 characters: a file in a network folder, such as \\\\server\\share\\image.wim, or bootyard:NAME")
 	case utf8.RuneCountInString(r.Description) > 255:
 		err = errors.New("OSDImageDescription is longer than 255 characters")
 	case utf8.RuneCountInString(r.Version) > 32:
@@ -45,10 +46,14 @@ func (CaptureImage) Run(ctx context.Context, c *Context) Outcome {
 	if err != nil {
 		return Failure(CodeInvalid, err)
 	}
+	r.Tar = strings.HasSuffix(strings.ToLower(target), ".tar.zst")
+	if name, ok := siteImage(target); ok {
+		return storeImage(ctx, c, r, name)
+	}
 	if r.File, err = captureFile(ctx, c, target); err != nil {
 		return Failure(CodeFailed, err)
 	}
-	r.Name = strings.TrimSuffix(strings.TrimSuffix(path.Base(r.File), ".tar.zst"), ".wim")
+	r.Name = imageName(path.Base(r.File))
 	c.Log(smstslog.Info, "Capturing the operating system to "+target)
 	done, err := c.Machine.Imaging.CaptureImage(ctx, r, c.Progress)
 	if err != nil {
@@ -58,6 +63,53 @@ func (CaptureImage) Run(ctx context.Context, c *Context) Outcome {
 		c.Log(smstslog.Info, note)
 	}
 	c.Log(smstslog.Info, fmt.Sprintf("Captured %d image(s), %d bytes", done.Images, done.Bytes))
+	return Outcome{}
+}
+
+// siteScheme begins a destination at the site.
+const siteScheme = "bootyard:"
+
+func siteImage(target string) (name string, ok bool) {
+	if len(target) < len(siteScheme) || !strings.EqualFold(target[:len(siteScheme)], siteScheme) {
+		return "", false
+	}
+	return strings.TrimSpace(target[len(siteScheme):]), true
+}
+
+// imageName is a file's name without what says its format.
+func imageName(file string) string {
+	for _, end := range []string{".tar.zst", ".wim"} {
+		if n := len(file) - len(end); n >= 0 && strings.EqualFold(file[n:], end) {
+			return file[:n]
+		}
+	}
+	return file
+}
+
+// storeImage captures into the site (IMG-1). What tells the step from others of the run is its place and its words: an
+// interrupted capture goes on, and one that came whole is not made again.
+func storeImage(ctx context.Context, c *Context, r machine.CaptureRequest, file string) Outcome {
+	if c.Machine.ImageStore == nil {
+		return Failure(CodeEnvironment, errors.New("this run has no appliance that takes the image; capture to a share"))
+	}
+	if r.Name = imageName(file); r.Name == "" || strings.ContainsAny(file, "/\\") {
+		return Failure(CodeInvalid, fmt.Errorf("the destination bootyard:%s is not of the form bootyard:NAME.wim or bootyard:NAME.tar.zst", file))
+	}
+	image := machine.StoredImage{Step: fmt.Sprintf("%d %.60s %.60s", c.Node.Pointer, c.Node.Name, file), Name: r.Name, Tar: r.Tar,
+		Author: r.Creator, Description: r.Description, Version: r.Version}
+	c.Log(smstslog.Info, "Capturing the operating system into the appliance as "+r.Name)
+	id, err := c.Machine.ImageStore.Store(ctx, image, func(w io.Writer) (int64, error) {
+		r.Stream = w
+		done, err := c.Machine.Imaging.CaptureImage(ctx, r, c.Progress)
+		for _, note := range done.Notes {
+			c.Log(smstslog.Info, note)
+		}
+		return done.Unpacked, err
+	})
+	if err != nil {
+		return Failure(CodeFailed, err)
+	}
+	c.Log(smstslog.Info, fmt.Sprintf("The image %s is package %s", r.Name, id))
 	return Outcome{}
 }
 

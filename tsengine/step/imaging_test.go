@@ -1,8 +1,10 @@
 package step_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -80,6 +82,46 @@ func TestCaptureImageStep(t *testing.T) {
 		require.Error(t, b.run(t).Err, bad)
 		require.Empty(t, r.request.File)
 	}
+}
+
+// siteImages is a site that takes one image.
+type siteImages struct {
+	image   machine.StoredImage
+	content bytes.Buffer
+}
+
+func (s *siteImages) Store(_ context.Context, image machine.StoredImage, write func(io.Writer) (int64, error)) (string, error) {
+	s.image = image
+	_, err := write(&s.content)
+	return "BYD00009", err
+}
+
+// IMG-1: a destination at the site.
+func TestIMG1CaptureIntoTheSite(t *testing.T) {
+	for destination, want := range map[string]machine.StoredImage{
+		"bootyard:Reference 2026.tar.zst": {Name: "Reference 2026", Tar: true},
+		"BootYard: Reference.WIM ":        {Name: "Reference"},
+		"bootyard:plain":                  {Name: "plain"},
+	} {
+		b := prepare(t, node("CaptureSystemImageAction", "OSDCaptureDestination", destination, "OSDImageCreator", "me", "OSDImageVersion", "1", "OSDImageDescription", "text"))
+		r, s := &recorder{}, &siteImages{}
+		b.context.Machine.Imaging, b.context.Machine.ImageStore = r, s
+		require.NoError(t, b.run(t).Err)
+		require.Contains(t, s.image.Step, "0 ")
+		want.Step, want.Author, want.Description, want.Version = s.image.Step, "me", "text", "1"
+		require.Equal(t, want, s.image)
+		require.Equal(t, machine.CaptureRequest{Stream: &s.content, Tar: want.Tar, Name: want.Name, Creator: "me", Description: "text", Version: "1"}, r.request, "no share, no account")
+	}
+	for _, bad := range []string{"bootyard:", "bootyard:.wim", "bootyard:a/b.wim", `bootyard:..\\x`} {
+		b := prepare(t, node("CaptureSystemImageAction", "OSDCaptureDestination", bad))
+		r := &recorder{}
+		b.context.Machine.Imaging, b.context.Machine.ImageStore = r, &siteImages{}
+		require.Equal(t, step.CodeInvalid, b.run(t).Code, bad)
+		require.Nil(t, r.request.Stream)
+	}
+	b := prepare(t, node("CaptureSystemImageAction", "OSDCaptureDestination", "bootyard:x"))
+	b.context.Machine.Imaging = &recorder{}
+	require.ErrorContains(t, b.run(t).Err, "no appliance", "a stand-alone medium has none")
 }
 
 type packages struct{ dir string }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -115,7 +116,39 @@ func TestRefuses(t *testing.T) {
 	require.ErrorIs(t, err, qcow2.ErrFormat)
 }
 
-// FuzzImage reads at most the first clusters of whatever it is given: no panic and no memory beyond the bounds.
+// bounded fails the test when work takes more memory than a reader may for an input of n bytes: a few clusters, twice the
+// tables, a decoder's window.
+func bounded(t *testing.T, n int, work func()) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	work()
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > uint64(64<<20+512*n) {
+		t.Fatalf("%d bytes of memory for %d bytes of input", used, n)
+	}
+}
+
+// readSome reads at most the first clusters of whatever it is given.
+func readSome(b []byte) error {
+	i, err := qcow2.Open(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return err
+	}
+	defer i.Close()
+	buf := make([]byte, i.ClusterSize())
+	for n := int64(0); n < 16 && n*i.ClusterSize() < i.Size(); n++ {
+		if _, err := i.Cluster(n, buf); err != nil {
+			return err
+		}
+	}
+	last := (i.Size() - 1) / i.ClusterSize()
+	if i.Size() > 0 {
+		_, err = i.Cluster(last, buf)
+	}
+	return err
+}
+
+// FuzzImage changes whole files.
 func FuzzImage(f *testing.F) {
 	raw := sample()[:2<<20]
 	for _, args := range [][]string{nil, {"-c"}, {"-c", "-o", "compression_type=zstd"}} {
@@ -123,17 +156,26 @@ func FuzzImage(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(data[:min(len(data), 400<<10)])
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		i, err := qcow2.Open(bytes.NewReader(b), int64(len(b)))
-		if err != nil {
-			return
-		}
-		defer i.Close()
-		buf := make([]byte, i.ClusterSize())
-		for n := int64(0); n < 64 && n*i.ClusterSize() < i.Size(); n++ {
-			if _, err := i.Cluster(n, buf); err != nil {
-				return
-			}
-		}
+	f.Fuzz(func(t *testing.T, b []byte) { bounded(t, len(b), func() { _ = readSome(b) }) })
+}
+
+// FuzzHeader gives every field of the header any value, and the tables behind it any entries: sizes that overflow, tables
+// that point at themselves, at each other, at the header and behind the end.
+func FuzzHeader(f *testing.F) {
+	f.Add(uint32(3), uint32(16), uint64(1<<20), uint64(112), uint32(1), uint64(0), byte(0), []byte{0, 0, 0, 0, 0, 1, 0, 0})
+	f.Add(uint32(3), uint32(9), uint64(1<<60), uint64(112), uint32(1<<22), uint64(8), byte(1), bytes.Repeat([]byte{0x40, 0, 0, 0, 0, 0, 2, 0}, 80))
+	f.Add(uint32(2), uint32(21), uint64(1<<63), uint64(1<<63), ^uint32(0), ^uint64(0), byte(0), []byte(nil))
+	f.Fuzz(func(t *testing.T, version, bits uint32, size, l1 uint64, entries uint32, features uint64, compression byte, rest []byte) {
+		b := make([]byte, 112)
+		copy(b, qcow2.Magic)
+		binary.BigEndian.PutUint32(b[4:], version)
+		binary.BigEndian.PutUint32(b[20:], bits)
+		binary.BigEndian.PutUint64(b[24:], size)
+		binary.BigEndian.PutUint32(b[36:], entries)
+		binary.BigEndian.PutUint64(b[40:], l1)
+		binary.BigEndian.PutUint64(b[72:], features)
+		b[104] = compression
+		b = append(b, rest...)
+		bounded(t, len(b), func() { _ = readSome(b) })
 	})
 }

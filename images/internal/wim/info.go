@@ -1,7 +1,6 @@
 package wim
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/xml"
 	"errors"
@@ -22,7 +21,7 @@ const (
 
 const (
 	headerSize = 208
-	maxXML     = 16 << 20 // real ones have a few KB for each image
+	maxXML     = 4 << 20 // real ones have a few KB for each image
 	maxImages  = 4096
 )
 
@@ -115,23 +114,50 @@ func parse(raw []byte) ([]Image, error) {
 	if len(units) > 0 && units[0] == 0xfeff {
 		units = units[1:]
 	}
-	text := []byte(string(utf16.Decode(units)))
-	var list struct {
-		Images []Image `xml:"IMAGE"`
-	}
-	d := xml.NewDecoder(bytes.NewReader(text))
-	d.Strict = true
-	d.CharsetReader = func(string, io.Reader) (io.Reader, error) { return nil, errors.New("an encoding in an encoding") }
-	if err := d.Decode(&list); err != nil {
+	images, err := parseImages(string(utf16.Decode(units)))
+	if err != nil {
 		return nil, fmt.Errorf("%w: its list of images cannot be read: %v", ErrFormat, err)
 	}
-	if len(list.Images) == 0 || len(list.Images) > maxImages {
-		return nil, fmt.Errorf("%w: it holds %d images", ErrFormat, len(list.Images))
-	}
-	for _, i := range list.Images {
+	for _, i := range images {
 		if i.Index < 1 || i.Bytes < 0 || i.Files < 0 || i.Folders < 0 || i.HardLinked < 0 || i.Bytes > 1<<60 || i.Files > 1<<40 || i.Folders > 1<<40 {
 			return nil, fmt.Errorf("%w: image %d has impossible figures", ErrFormat, i.Index)
 		}
 	}
-	return list.Images, nil
+	return images, nil
+}
+
+// parseImages reads one image after the other, so that a list that is nothing but images ends where it gets too long.
+func parseImages(text string) (images []Image, err error) {
+	d := xml.NewDecoder(strings.NewReader(text))
+	d.CharsetReader = func(string, io.Reader) (io.Reader, error) { return nil, errors.New("an encoding in an encoding") }
+	inside := false
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		start, ok := token.(xml.StartElement)
+		_, end := token.(xml.EndElement)
+		switch {
+		case end && len(images) == 0:
+			return nil, errors.New("it has no image")
+		case end: // of WIM itself; what is inside was read with its own end
+			return images, nil
+		case !ok:
+		case !inside:
+			inside = true // WIM itself
+		case start.Name.Local != "IMAGE":
+			if err := d.Skip(); err != nil {
+				return nil, err
+			}
+		case len(images) == maxImages:
+			return nil, fmt.Errorf("it has more than %d images", maxImages)
+		default:
+			var i Image
+			if err := d.DecodeElement(&i, &start); err != nil {
+				return nil, err
+			}
+			images = append(images, i)
+		}
+	}
 }

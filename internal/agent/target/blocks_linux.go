@@ -14,6 +14,7 @@ import (
 
 	"github.com/bootyard/bootyard/images/apply"
 	"github.com/bootyard/bootyard/images/disk"
+	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine/machine"
 )
 
@@ -183,21 +184,35 @@ func (t *Target) ownSystem(ctx context.Context, w work, index int) (disk.Volume,
 		if !apply.HoldsLinux(dir) {
 			continue
 		}
-		if err := apply.MakeUnique(ctx, dir, apply.Identity{HostName: w.request.ComputerName}); err != nil {
+		if err := makeUnique(ctx, dir, w.request.ComputerName); err != nil {
 			return v, err
 		}
 		t.system = v.PARTUUID
-		if esp, ok := t.table.ESP(index); ok {
-			if warning := apply.MarkDeployed(ctx, esp, t.options.Arch); warning != "" {
-				t.options.Say("  %s", warning)
-			}
-		} else if t.options.Firmware == "uefi" {
-			t.options.Say("  the image has no EFI partition and this machine starts by UEFI: it will not start from the disk")
-		}
-		return v, nil
+		return v, t.ownESP(ctx, dir, index)
 	}
 	t.options.Say("  no Linux system was found in the image: it stays as it is, and this environment cannot put the agent into it")
 	return largest, nil
+}
+
+// ownESP makes the EFI partition of a disk image one that this machine's firmware starts. On a machine that starts by BIOS
+// it may be as it is.
+func (t *Target) ownESP(ctx context.Context, dir string, index int) error {
+	uefi := t.options.Firmware == wire.UEFI
+	esp, ok := t.table.ESP(index)
+	if !ok {
+		if uefi {
+			return fmt.Errorf("%w: the image has no EFI partition formatted FAT32, and this machine starts by UEFI; make the image on a machine that does", apply.ErrNoLoader)
+		}
+		return nil
+	}
+	note, err := apply.AdoptESP(ctx, esp, dir, t.options.Arch)
+	if err != nil && !uefi {
+		note, err = err.Error(), nil
+	}
+	if note != "" {
+		t.options.Say("  %s", note)
+	}
+	return err
 }
 
 // grow makes a file system as large as its partition. What does not work is said: the system works all the same.

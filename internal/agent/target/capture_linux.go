@@ -29,7 +29,7 @@ func (i imaging) CaptureImage(ctx context.Context, r machine.CaptureRequest, pro
 	done := machine.Captured{Images: 1, Notes: []string{fmt.Sprintf("capturing disk %d, partition %d (%s)", system.Disk, system.Partition, system.Device)}}
 	options := capture.Options{Creator: r.Creator, Description: r.Description, Version: r.Version,
 		Progress: func(now, total int64) { progress(now, total, "capturing "+system.Device) }}
-	tar := strings.HasSuffix(strings.ToLower(r.File), ".tar.zst")
+	one := r.Tar || r.Stream != nil
 	sources := make([]capture.Source, 0, len(all)+1)
 	for k, v := range append([]disk.Volume{system}, all...) {
 		if k > 0 {
@@ -37,7 +37,7 @@ func (i imaging) CaptureImage(ctx context.Context, r machine.CaptureRequest, pro
 				continue
 			}
 			note := fmt.Sprintf("partition %d (%s %s) is left out", v.Partition, v.Type, v.FileSystem)
-			if tar || v.Type == disk.EFI || v.Type == disk.Recovery || v.Type == disk.Hidden || v.FileSystem == disk.NoFileSystem || v.FileSystem == disk.Swap {
+			if one || v.Type == disk.EFI || v.Type == disk.Recovery || v.Type == disk.Hidden || v.FileSystem == disk.NoFileSystem || v.FileSystem == disk.Swap {
 				done.Notes = append(done.Notes, note)
 				continue
 			}
@@ -46,7 +46,7 @@ func (i imaging) CaptureImage(ctx context.Context, r machine.CaptureRequest, pro
 		if k > 0 {
 			source.Name = fmt.Sprintf("%s, partition %d", r.Name, v.Partition)
 		}
-		if v.FileSystem != disk.NTFS || tar {
+		if v.FileSystem != disk.NTFS || r.Tar {
 			if source.Dir, err = t.mount(ctx, v); err != nil {
 				return machine.Captured{}, err
 			}
@@ -55,14 +55,22 @@ func (i imaging) CaptureImage(ctx context.Context, r machine.CaptureRequest, pro
 		}
 		sources = append(sources, source)
 	}
-	if tar {
+	switch {
+	case r.Tar && r.Stream != nil:
+		done.Unpacked, err = capture.TarTo(ctx, sources[0], r.Stream, options)
+	case r.Stream != nil:
+		err = capture.WIMTo(ctx, sources[0], r.Stream, options)
+	case r.Tar:
 		err = capture.Tar(ctx, sources[0], r.File, options)
-	} else {
+	default:
 		err = capture.WIM(ctx, sources, r.File, options)
 		done.Images = len(sources)
 	}
 	if err != nil {
 		return machine.Captured{}, err
+	}
+	if r.Stream != nil {
+		return done, nil
 	}
 	info, err := os.Stat(r.File)
 	if err != nil {

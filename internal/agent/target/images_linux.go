@@ -146,7 +146,7 @@ func (t *Target) makeBootable(ctx context.Context, v disk.Volume, name string) e
 	if err != nil {
 		return err
 	}
-	if err := apply.MakeUnique(ctx, dir, apply.Identity{HostName: name}); err != nil {
+	if err := makeUnique(ctx, dir, name); err != nil {
 		return err
 	}
 	warnings, err := apply.MakeBootable(ctx, t.applied(v, dir))
@@ -154,6 +154,14 @@ func (t *Target) makeBootable(ctx context.Context, v disk.Volume, name string) e
 		t.options.Say("  %s", warning)
 	}
 	return err
+}
+
+// makeUnique takes from an applied image what was of the machine it was made on.
+func makeUnique(ctx context.Context, dir, name string) error {
+	if err := apply.ForgetAgent(dir); err != nil {
+		return err
+	}
+	return apply.MakeUnique(ctx, dir, apply.Identity{HostName: name})
 }
 
 // applied is the target of package apply for an operating system on v, which is mounted at dir.

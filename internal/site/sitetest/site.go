@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -52,7 +53,7 @@ func (w *Waker) Wake(_ context.Context, macs []string, address string, prefix in
 	return []string{fmt.Sprintf("%s of %s/%d", macs[0], address, prefix)}, nil
 }
 
-// Inspector reads a toy form of sequences: refs="A B", children="D", boot="C", os="true".
+// Inspector reads a toy form of sequences: refs="A B", children="D", boot="C", os="true", captures="2".
 type Inspector struct{}
 
 var attribute = regexp.MustCompile(`(\w+)="([^"]*)"`)
@@ -69,6 +70,8 @@ func (Inspector) Inspect(xml string) (site.SequenceFacts, error) {
 			f.Name = m[2]
 		case "boot":
 			f.BootImage = m[2]
+		case "captures":
+			f.Captures, _ = strconv.Atoi(m[2])
 		case "os":
 			f.DeploysOS = m[2] == "true"
 		case "refs":
