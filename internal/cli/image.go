@@ -23,6 +23,15 @@ func newImageCommand(env *environment) *cobra.Command {
 			newOSImageBuildCommand(env), osImport, newOSImageListCommand(env)))
 }
 
+// osImageTable shows, of captured images, what their authors said of them (IMG-1).
+var osImageTable = table[wire.Package]{
+	empty:  "no OS image: take one with 'bootyard image os import NAME FILE', make one with 'bootyard image os build', or capture one to bootyard:NAME",
+	header: []any{"ID", "NAME", "VERSION", "SIZE", "UPDATED", "IMAGE VERSION", "AUTHOR", "CAPTURED FROM", "DESCRIPTION"},
+	cells: func(p wire.Package) []any {
+		return []any{p.ID, p.Name, p.Version, size(p.Size), when(&p.Updated), p.ImageVersion, p.Author, p.CapturedFrom, p.Description}
+	},
+}
+
 func newOSImageListCommand(env *environment) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List OS images", Args: cobra.NoArgs,
@@ -37,9 +46,7 @@ func newOSImageListCommand(env *environment) *cobra.Command {
 					images = append(images, p)
 				}
 			}
-			t := packageTable
-			t.empty = "no OS image: take one with 'bootyard image os import NAME FILE', or make one with 'bootyard image os build'"
-			return t.show(env, images)
+			return osImageTable.show(env, images)
 		},
 	}
 }
