@@ -188,7 +188,7 @@ func wimArgs(verb string, source Source, file, config string, o Options) []strin
 	if from == "" {
 		from = source.Device
 	}
-	args := []string{verb, from, file, source.Name, o.Description, "--config=" + config}
+	args := []string{verb, from, file, source.Name, o.Description, "--compress=fast", "--config=" + config} // as Windows' own tools do by default
 	if file != "-" {
 		args = append(args, "--check") // a stream cannot have the table; each file in it has its hash
 	}
