@@ -1,15 +1,12 @@
 package e2e_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -162,17 +159,4 @@ func withoutFallback(t *testing.T, file string) {
 	esp := fmt.Sprintf("%s@@%d", file, found.Table.Partitions[0].Start*512)
 	require.Contains(t, tool(t, "mdir", "-b", "-i", esp, "::/EFI/BOOT"), "BOOTX64.EFI")
 	tool(t, "mdeltree", "-i", esp, "::/EFI/BOOT")
-}
-
-// tool runs a program that must succeed within minutes.
-func tool(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
-	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("%s is not installed: run scripts/install-packages", name)
-	}
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
-	require.NoError(t, err, "%s %s\n%s", name, strings.Join(args, " "), out)
-	return string(out)
 }

@@ -93,8 +93,12 @@ func realModeStandIn() []byte {
 	return append(code, "\r\n"+standInMark+" bootmgr\r\n\x00"...)
 }
 
+// tool runs a program that must succeed.
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		t.Skipf("%s is not installed: run scripts/install-packages", name)
+	}
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s: %s", name, out)
