@@ -1,7 +1,6 @@
 package pxe
 
 import (
-	"fmt"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -13,10 +12,9 @@ import (
 // is for the segment that the machine is on and not for everybody who reaches the HTTP port. Both methods are safe for
 // concurrent use.
 type Gate interface {
-	// Admits tells whether a machine that asks from an address is served. relayed says that a relay forwarded DHCP of its
-	// MAC in the last 15 minutes, so that it may well be in another network. A machine that was heard on our own wire asks
-	// from there too: that it was heard is no reason to serve who asks in its name from elsewhere.
-	Admits(a netip.Addr, relayed bool) bool
+	// Admits tells whether a machine that asks from an address is served. What DHCP heard of a machine, on the wire or by a
+	// relay, is no reason: whoever reaches port 67 can send that in its name, and ask from elsewhere.
+	Admits(a netip.Addr) bool
 	// Allow is told of each script request. False means too many from this address.
 	Allow(a netip.Addr) bool
 }
@@ -42,10 +40,9 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, kind string, m Ma
 	switch {
 	case !s.cfg.Gate.Allow(from):
 		plan.Kind, plan.Text, reason = script.Message, textBusy, "too many script requests from this address"
-	case !s.cfg.Gate.Admits(from, s.recent.behindRelay(m.MAC)):
+	case !s.cfg.Gate.Admits(from):
 		plan.Kind, plan.Text = script.Local, textOutside
-		reason = fmt.Sprintf("the address is in no served network, and no relay that counts has forwarded DHCP of this MAC in the "+
-			"last %.0f minutes; when machines boot there, name their network in pxe.networks", recentAge.Minutes())
+		reason = "the address is in no served network; when machines boot there, also behind a DHCP relay, name their network in pxe.networks"
 	default:
 		return true
 	}

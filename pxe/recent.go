@@ -16,8 +16,7 @@ const (
 )
 
 // recent remembers what machines told of themselves in DHCP, for the stages that know less: TFTP has only an address,
-// GRUB only a MAC. It is a hint for records and for the policy, and it is what lets a machine behind a relay have its
-// script (Gate); it proves nothing.
+// GRUB only a MAC. It is a hint for records and for the policy; it proves nothing.
 type recent struct {
 	mu     sync.Mutex
 	now    func() time.Time
@@ -26,19 +25,17 @@ type recent struct {
 }
 
 type sighting struct {
-	m       Machine
-	relayed bool       // a relay forwarded one of its packets
-	addr    netip.Addr // the last one it told
-	when    time.Time
+	m    Machine
+	addr netip.Addr // the last one it told
+	when time.Time
 }
 
 func newRecent(now func() time.Time) *recent {
 	return &recent{now: now, byMAC: map[string]sighting{}, byAddr: map[netip.Addr]string{}}
 }
 
-// seen keeps m. A later packet of the same machine that tells less does not erase its UUID, nor that an earlier one came by
-// a relay: a request to the proxy's port 4011 comes straight from the machine.
-func (r *recent) seen(m Machine, relayed bool) {
+// seen keeps m. A later packet of the same machine that tells less does not erase its UUID.
+func (r *recent) seen(m Machine) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now, key := r.now(), string(m.MAC)
@@ -48,7 +45,6 @@ func (r *recent) seen(m Machine, relayed bool) {
 	old, ok := r.byMAC[key]
 	if ok && now.Sub(old.when) < recentAge {
 		m.UUID = cmp.Or(m.UUID, old.m.UUID)
-		relayed = relayed || old.relayed
 	}
 	addr := old.addr
 	if m.Address.IsValid() {
@@ -58,7 +54,7 @@ func (r *recent) seen(m Machine, relayed bool) {
 		addr = m.Address
 		r.byAddr[addr] = key
 	}
-	r.byMAC[key] = sighting{m: m, relayed: relayed, addr: addr, when: now}
+	r.byMAC[key] = sighting{m: m, addr: addr, when: now}
 }
 
 // purge makes room: it forgets what is old, and when a flood of invented machines has filled the table, the older half of
@@ -89,14 +85,6 @@ func (r *recent) machine(mac net.HardwareAddr) (Machine, bool) {
 		return Machine{}, false
 	}
 	return s.m, true
-}
-
-// behindRelay tells whether a relay forwarded DHCP of this machine lately.
-func (r *recent) behindRelay(mac net.HardwareAddr) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s, ok := r.byMAC[string(mac)]
-	return ok && s.relayed && r.now().Sub(s.when) <= recentAge
 }
 
 func (r *recent) macAt(a netip.Addr) (net.HardwareAddr, bool) {

@@ -139,7 +139,7 @@ func messageName(k dhcpv4.MessageType) string {
 // reason.
 func (q *query) decide(stage Stage) (*boot, Decision, error) {
 	q.m.Stage = stage
-	q.recent.seen(q.m, addr4(q.p.GatewayIPAddr).IsValid())
+	q.recent.seen(q.m)
 	ctx, cancel := context.WithTimeout(q.ctx, decideTimeout)
 	defer cancel()
 	d, err := q.cfg.Policy.Decide(ctx, q.m)

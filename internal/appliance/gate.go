@@ -16,9 +16,9 @@ const (
 )
 
 // gate says who may ask for boot scripts: machines in the networks of our own
-// interfaces and in those that the operator named. Where he named none, machines
-// behind a DHCP relay are served wherever they are: whoever sends a packet like a
-// relay's from outside can pass for one, so naming the networks ends that.
+// interfaces and address ranges, and in those that the operator named, which
+// machines behind a DHCP relay need. That a relay has forwarded their DHCP opens
+// nothing: whoever reaches port 67 from outside can pass for a relay.
 type gate struct {
 	own   []netip.Prefix
 	live  *live
@@ -30,10 +30,9 @@ func newGate(own []netip.Prefix, l *live) *gate {
 }
 
 // Admits implements pxe.Gate.
-func (g *gate) Admits(a netip.Addr, relayed bool) bool {
+func (g *gate) Admits(a netip.Addr) bool {
 	in := func(n netip.Prefix) bool { return n.Contains(a) }
-	named := g.live.now().networks
-	return slices.ContainsFunc(g.own, in) || slices.ContainsFunc(named, in) || relayed && len(named) == 0
+	return slices.ContainsFunc(g.own, in) || slices.ContainsFunc(g.live.now().networks, in)
 }
 
 // Allow implements pxe.Gate.

@@ -25,14 +25,13 @@ func TestScriptsAreForOurNetworksAndThoseThatAreNamed(t *testing.T) {
 	l := newLive(&config.Config{})
 	g := newGate([]netip.Prefix{netip.MustParsePrefix("192.168.7.1/24")}, l)
 	for at, want := range map[string]bool{"192.168.7.200": true, "192.168.8.1": false, "10.20.3.4": false, "127.0.0.1": false, "::1": false} {
-		require.Equal(t, want, g.Admits(netip.MustParseAddr(at), false), at)
+		require.Equal(t, want, g.Admits(netip.MustParseAddr(at)), at)
 	}
-	require.False(t, g.Admits(netip.Addr{}, false))
-	require.True(t, g.Admits(netip.MustParseAddr("10.20.3.4"), true), "behind a relay")
+	require.False(t, g.Admits(netip.Addr{}))
 	l.set(&config.Config{PXE: config.PXE{Networks: []string{"10.20.0.0/16"}}})
-	require.True(t, g.Admits(netip.MustParseAddr("10.20.3.4"), false))
-	require.True(t, g.Admits(netip.MustParseAddr("192.168.7.200"), false))
-	require.False(t, g.Admits(netip.MustParseAddr("10.30.3.4"), true), "the networks are named, so a relay's word is not needed")
+	require.True(t, g.Admits(netip.MustParseAddr("10.20.3.4")))
+	require.True(t, g.Admits(netip.MustParseAddr("192.168.7.200")))
+	require.False(t, g.Admits(netip.MustParseAddr("10.30.3.4")))
 }
 
 func TestScriptsAreLimitedForEachAddress(t *testing.T) {
