@@ -209,3 +209,23 @@ func (t transports) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return t.other.RoundTrip(r)
 }
+
+// A run that has failed, or ended well, still shows the step it came to, not the name of the sequence.
+func TestRunInfoNamesTheStep(t *testing.T) {
+	r := newRealSite(t, func(files *appliance) site.ContentLibrary { return library{files} })
+	for name, steps := range map[string][]string{
+		"Fails": {command("first", "echo one"), installStep("RequestStateStoreAction", "the last", "OSDStateRequestType=Restore")},
+		"Works": {command("first", "echo one"), command("the last", "echo two")},
+	} {
+		r.deploy(t, name, steps...)
+		a := r.client(t)
+		require.NoError(t, a.RunOnce(context.Background()))
+		r.advance(time.Hour)
+		require.NoError(t, a.RunOnce(context.Background()))
+		runs, err := r.site.Runs(r.site.Ctx, r.device.ID, "", 1)
+		require.NoError(t, err)
+		require.Equal(t, name, runs[0].SequenceName)
+		require.Equal(t, name == "Fails", runs[0].State == wire.RunFailed)
+		require.Equal(t, "the last", runs[0].Step)
+	}
+}

@@ -41,8 +41,8 @@ func (r *reporter) Report(e tsengine.Event) {
 			w.Text = cut(e.Reason + "\n" + e.Output)
 		}
 	}
-	if e.NodeKind != "" && e.NodeKind != "step" {
-		// The appliance shows the step in progress; a group is not one.
+	if e.NodeKind != "step" {
+		// The appliance shows the step in progress; neither a group nor the sequence is one.
 		w.Group, w.Step, w.Current, w.Total = e.Name, "", 0, 0
 	}
 	switch e.Kind {

@@ -55,14 +55,14 @@ func (a Assignment) Timed() bool {
 // Recurring says whether it can occur more than once by the clock.
 func (a Assignment) Recurring() bool { return a.Timed() && a.Kind != Once }
 
-// Validate checks the ranges of SCH-9. The error names the field.
+// Validate checks the ranges of SCH-9. The error names the field; each of several stands on a line of its own.
 func (a Assignment) Validate() error {
 	if a.Timed() && a.Start.At.IsZero() {
-		return fmt.Errorf("SCH-9: %s assignment has no start", a.Kind)
+		return fmt.Errorf("an assignment of kind %q needs a start", a.Kind)
 	}
 	inRange := func(field string, value, low, high int) error {
 		if value < low || value > high {
-			return fmt.Errorf("SCH-9: %s assignment: %s is %d, must be %d to %d", a.Kind, field, value, low, high)
+			return fmt.Errorf("%s assignment: %s is %d, and %d to %d is possible", a.Kind, field, value, low, high)
 		}
 		return nil
 	}
@@ -71,7 +71,7 @@ func (a Assignment) Validate() error {
 		return nil
 	case Interval:
 		if a.Days == 0 && a.Hours == 0 && a.Minutes == 0 {
-			return errors.New("SCH-9: interval assignment: one of days, hours and minutes must be more than 0")
+			return errors.New("interval assignment: one of days, hours and minutes must be more than 0")
 		}
 		return errors.Join(inRange("days", a.Days, 0, 31), inRange("hours", a.Hours, 0, 23), inRange("minutes", a.Minutes, 0, 59))
 	case Weekly:
@@ -82,25 +82,8 @@ func (a Assignment) Validate() error {
 		return errors.Join(inRange("weekday", a.Weekday, 1, 7), inRange("week", a.Week, 0, 4), inRange("every", a.Every, 0, 12),
 			inRange("offset", a.Offset, 0, 31))
 	default:
-		return fmt.Errorf("SCH-9: assignment kind %q is not known", a.Kind)
+		return fmt.Errorf("%q is no kind of assignment", a.Kind)
 	}
-}
-
-// ValidateAssignments checks the assignments of one deployment (SCH-9, SCH-10).
-func ValidateAssignments(assignments []Assignment) error {
-	timed := 0
-	for i, a := range assignments {
-		if err := a.Validate(); err != nil {
-			return fmt.Errorf("assignment %d: %w", i+1, err)
-		}
-		if a.Timed() {
-			timed++
-		}
-	}
-	if timed > MaxTimed {
-		return fmt.Errorf("SCH-10: %d assignments with a time, at most %d are allowed", timed, MaxTimed)
-	}
-	return nil
 }
 
 // Next returns up to n occurrences after the given instant on a device in zone, in order. Events and invalid assignments

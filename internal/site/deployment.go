@@ -7,12 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bootyard/bootyard/internal/evaluate"
 	"github.com/bootyard/bootyard/internal/store"
 	"github.com/bootyard/bootyard/internal/wire"
 )
-
-// maxTimed is DEP-14's limit of assignments with a time.
-const maxTimed = 15
 
 // Deployments lists all deployments.
 func (s *Service) Deployments(ctx context.Context) (list []wire.Deployment, err error) {
@@ -198,7 +196,5 @@ func options(a wire.Availability, allShares, hasReferences bool) []wire.OptionOf
 }
 
 func timed(list []wire.Assignment) int {
-	return len(slices.DeleteFunc(slices.Clone(list), func(a wire.Assignment) bool {
-		return a.Kind == wire.ASAP || a.Kind == wire.LogOn || a.Kind == wire.LogOff
-	}))
+	return len(slices.DeleteFunc(slices.Clone(list), func(a wire.Assignment) bool { return !evaluate.FromAssignment(a).Timed() }))
 }

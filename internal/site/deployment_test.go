@@ -2,6 +2,7 @@ package site_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,6 +43,8 @@ func TestCreateRefuses(t *testing.T) {
 		{"DEP-14", "assignments", wire.DeploymentSpec{TaskSequence: generic.ID, Collection: col.ID, Purpose: wire.Required}},
 		{"DEP-13", "expire", wire.DeploymentSpec{TaskSequence: osd.ID, Collection: col.ID, Available: moment(now.Add(time.Hour), true), Expire: moment(now, true)}},
 		{"SCH-9", "assignments[0]", wire.DeploymentSpec{TaskSequence: generic.ID, Collection: col.ID, Purpose: wire.Required, Assignments: []wire.Assignment{{Kind: wire.Interval, Start: moment(now, true)}}}},
+		{"SCH-9", "assignments[0]", wire.DeploymentSpec{TaskSequence: generic.ID, Collection: col.ID, Purpose: wire.Required, Assignments: []wire.Assignment{{Kind: wire.Weekly, Start: moment(now, true), Weekday: 1, Every: -1}}}},
+		{"DEP-14", "assignments", wire.DeploymentSpec{TaskSequence: generic.ID, Collection: col.ID, Purpose: wire.Required, Assignments: slices.Repeat([]wire.Assignment{{Kind: wire.Once, Start: moment(now, true)}}, 16)}},
 		{"HRD-7", "collection", wire.DeploymentSpec{TaskSequence: osd.ID, Collection: wire.AllSystems, Purpose: wire.Required, Assignments: asap}},
 	} {
 		t.Run(c.rule+" "+c.field, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/bootyard/bootyard/internal/evaluate"
 	"github.com/bootyard/bootyard/internal/store"
 	"github.com/bootyard/bootyard/internal/wire"
 )
@@ -169,12 +170,12 @@ func (p *proposal) validateTimes() error {
 	if s.Purpose == wire.Required && len(s.Assignments) == 0 && s.MakeAvailableTo.IncludesClients() {
 		return invalid("DEP-14", "assignments", "a Required deployment to clients needs at least one assignment", "add one, e.g. as soon as possible")
 	}
-	if timed(s.Assignments) > maxTimed {
-		return invalid("DEP-14", "assignments", fmt.Sprintf("%d assignments with a time, at most %d are allowed", timed(s.Assignments), maxTimed), "remove some")
+	if timed(s.Assignments) > evaluate.MaxTimed {
+		return invalid("DEP-14", "assignments", fmt.Sprintf("%d assignments with a time, at most %d are allowed", timed(s.Assignments), evaluate.MaxTimed), "remove some")
 	}
 	for i, a := range s.Assignments {
-		if text := badAssignment(a); text != "" {
-			return invalid("SCH-9", fmt.Sprintf("assignments[%d]", i), text, "see the kinds of assignment in the manual")
+		if err := evaluate.FromAssignment(a).Validate(); err != nil {
+			return invalid("SCH-9", fmt.Sprintf("assignments[%d]", i), printable(err.Error(), 200), "see the kinds of assignment in the manual")
 		}
 	}
 	if s.Available != nil && s.Expire != nil && s.Available.UTC == s.Expire.UTC && !s.Expire.At.After(s.Available.At) {
@@ -207,36 +208,6 @@ func (p *proposal) validateTimes() error {
 		}
 	}
 	return nil
-}
-
-func badAssignment(a wire.Assignment) string {
-	every := max(a.Every, 1)
-	if a.Kind != wire.ASAP && a.Kind != wire.LogOn && a.Kind != wire.LogOff && a.Start == nil {
-		return fmt.Sprintf("an assignment of kind %q needs a start", printable(string(a.Kind), 40))
-	}
-	switch a.Kind {
-	case wire.ASAP, wire.LogOn, wire.LogOff, wire.Once:
-		return ""
-	case wire.Interval:
-		if a.Days < 0 || a.Days > 31 || a.Hours < 0 || a.Hours > 23 || a.Minutes < 0 || a.Minutes > 59 || a.Days+a.Hours+a.Minutes == 0 {
-			return "an interval has 0-31 days, 0-23 hours and 0-59 minutes, at least one of them above 0"
-		}
-	case wire.Weekly:
-		if a.Weekday < 1 || a.Weekday > 7 || every > 4 {
-			return "a weekly assignment has a weekday from 1 (Sunday) to 7 and repeats every 1 to 4 weeks"
-		}
-	case wire.MonthlyByDate:
-		if a.Day < 0 || a.Day > 31 || every > 12 {
-			return "a monthly assignment has a day from 0 (last) to 31 and repeats every 1 to 12 months"
-		}
-	case wire.MonthlyByWeekday:
-		if a.Weekday < 1 || a.Weekday > 7 || a.Week < 0 || a.Week > 4 || every > 12 || a.Offset < 0 || a.Offset > 31 {
-			return "a monthly assignment by weekday has a weekday 1-7, a week 0 (last) to 4, every 1 to 12 months and an offset of 0 to 31 days"
-		}
-	default:
-		return fmt.Sprintf("%q is no kind of assignment", printable(string(a.Kind), 40))
-	}
-	return ""
 }
 
 // assess is the high-risk part of HRD-14.

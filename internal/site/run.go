@@ -137,7 +137,7 @@ func applyEvent(r *wire.RunInfo, e wire.Event, newest bool) {
 	if e.Phase != "" {
 		r.Phase = e.Phase
 	}
-	if e.Step != "" && e.Step != r.Step {
+	if e.Step != "" && e.Step != r.Step && e.Pointer >= 0 { // older agents tell the sequence's name at its end
 		r.Step, r.Percent = e.Step, 0
 	}
 	if e.Total > 0 {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -51,6 +52,9 @@ type batch struct {
 // time.Now.
 func Open(name string, now func() time.Time) (*Table, error) {
 	t := NewTable(now)
+	if err := sweep(name); err != nil {
+		return nil, fmt.Errorf("remove what a killed process left beside lease file %s: %w", name, err)
+	}
 	if err := t.read(name); err != nil {
 		return nil, fmt.Errorf("read lease file %s: %w", name, err)
 	}
@@ -108,8 +112,25 @@ func (t *Table) rewrite(name string) (*os.File, error) {
 	return f, nil
 }
 
+// beside begins the names of files that are written to take the place of the log of that name.
+func beside(name string) string { return "." + filepath.Base(name) + ".new-" }
+
+// sweep removes what a process that was killed in replaceFile left. Nobody else writes such files while the log is opened.
+func sweep(name string) error {
+	entries, err := os.ReadDir(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), beside(name)) {
+			err = errors.Join(err, os.Remove(filepath.Join(filepath.Dir(name), e.Name())))
+		}
+	}
+	return err
+}
+
 func replaceFile(name string, data []byte) (*os.File, error) {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	f, err := os.CreateTemp(filepath.Dir(name), beside(name)+"*")
 	if err != nil {
 		return nil, err
 	}

@@ -170,3 +170,22 @@ func TestLeasesAfterABlockOfZerosAreRead(t *testing.T) {
 	defer tab.Close()
 	assert.Len(t, tab.Leases(), 1)
 }
+
+// What a process that was killed while it wrote the log anew left is gone after the next start; other files stay.
+func TestLeftoversOfAKillAreSwept(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "leases")
+	for _, other := range []string{".leases.new-123", ".leases.new-", "leases.20260101", ".leases.old", "other"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, other), []byte("x"), 0o600))
+	}
+	tab, err := lease.Open(name, nil)
+	require.NoError(t, err)
+	require.NoError(t, tab.Close())
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	var names []string
+	for _, e := range left {
+		names = append(names, e.Name())
+	}
+	require.Equal(t, []string{".leases.old", "leases", "leases.20260101", "other"}, names)
+}
