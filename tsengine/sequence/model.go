@@ -51,8 +51,9 @@ type Sequence struct {
 	Faults        []Fault           // what is kept for the export but cannot be understood, and so not be run
 
 	root    *Element
-	wrapper *Element // the object.xml around root
-	slot    *Element // its VALUE that holds root
+	wrapper *Element // the object.xml or other document around root
+	slot    *Element // its VALUE that holds root as text, or the element that root stands in
+	inline  bool     // root stands in slot as an element
 	size    int
 	flat    []*Node
 }

@@ -3,13 +3,14 @@ package sequence
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Parse reads a task sequence: a bare <sequence>, or the object.xml of an export with the sequence inside its Sequence
-// property. Errors are *Error.
+// Parse reads a task sequence: a bare <sequence>, the object.xml of an export with the sequence inside its Sequence
+// property, or a document with a <sequence> somewhere in it, as Configuration Manager 2007 wrote it. Errors are *Error.
 func Parse(data []byte) (*Sequence, error) {
 	root, err := ParseElement(data)
 	if err != nil {
@@ -34,6 +35,7 @@ func (s *Sequence) unwrap(root *Element) (*Element, error) {
 	instance := findInstance(root)
 	if instance == nil {
 		if inner := findElement(root, func(e *Element) bool { return e.Name == "sequence" }); inner != nil {
+			s.around(root, inner)
 			return inner, nil
 		}
 		return nil, &Error{root.Line, root.Column, fmt.Sprintf("<%s> holds no task sequence; give a <sequence>, an object.xml or a ts.xml", root.Name)}
@@ -57,6 +59,25 @@ func (s *Sequence) unwrap(root *Element) (*Element, error) {
 		return nil, &Error{instance.Line, instance.Column, fmt.Sprintf("the Sequence property holds <%s>", inner.Name)}
 	}
 	return inner, nil
+}
+
+// around notes the document that a sequence stands in as an element. That of Configuration Manager 2007 has the
+// properties as elements beside it.
+func (s *Sequence) around(document, root *Element) {
+	s.wrapper = document
+	s.slot = findElement(document, func(e *Element) bool {
+		return slices.ContainsFunc(e.Content, func(c Content) bool { return c.Element == root })
+	})
+	s.inline = true
+	if document.Name != "SmsTaskSequencePackage" {
+		return
+	}
+	for _, e := range document.Elements() {
+		if len(e.Elements()) == 0 {
+			s.Properties[e.Name] = strings.TrimSpace(e.Text())
+		}
+	}
+	s.readProperties()
 }
 
 func findInstance(root *Element) *Element {

@@ -3,13 +3,15 @@ package sequence
 import (
 	"bytes"
 	"fmt"
+	"slices"
 )
 
 // Root is the <sequence> element as it was read. It is shared: do not change it.
 func (s *Sequence) Root() *Element { return s.root }
 
-// Wrapper is the document that held the sequence inside the Sequence property of an object.xml, and the VALUE element
-// in it whose text is the sequence; both are nil when the sequence stood alone. They are shared: do not change them.
+// Wrapper is the document that held the sequence: an object.xml and the VALUE element in it whose text is the sequence, or
+// another document and the element in it that the sequence is a child of. Both are nil when the sequence stood alone. They
+// are shared: do not change them.
 func (s *Sequence) Wrapper() (document, value *Element) { return s.wrapper, s.slot }
 
 // FromElement makes a sequence from a tree that something else than Parse has read, a bare <sequence>. The tree belongs
@@ -43,11 +45,13 @@ func shallow(e *Element, depth int) error {
 	return nil
 }
 
-// FromWrapper is FromElement for a sequence inside an object.xml: value is the VALUE element of document that the
-// sequence is written to.
+// FromWrapper is FromElement for a sequence inside another document: value is the VALUE element of an object.xml that the
+// sequence is written to, or the element of which root is a child already.
 func FromWrapper(root, document, value *Element) (*Sequence, error) {
 	s := &Sequence{Properties: map[string]string{}, wrapper: document, slot: value}
-	if instance := findInstance(document); instance != nil {
+	if slices.ContainsFunc(value.Content, func(c Content) bool { return c.Element == root }) {
+		s.around(document, root)
+	} else if instance := findInstance(document); instance != nil {
 		s.readInstance(instance)
 		delete(s.Properties, "Sequence")
 	}
@@ -61,13 +65,18 @@ func FromWrapper(root, document, value *Element) (*Sequence, error) {
 	return s, nil
 }
 
-// ExportDocument writes what Parse was given: the object.xml around the sequence when there was one, else Export. The
-// sequence stands in a CDATA section there, as Configuration Manager writes it.
+// ExportDocument writes what Parse was given: the document around the sequence when there was one, else Export. In an
+// object.xml the sequence stands in a CDATA section, as Configuration Manager writes it.
 func (s *Sequence) ExportDocument() []byte {
 	if s.wrapper == nil {
 		return s.Export()
 	}
 	var inner, b bytes.Buffer
+	if s.inline {
+		b.WriteString("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n")
+		writeDocument(&b, s.wrapper)
+		return b.Bytes()
+	}
 	writeDocument(&inner, s.root)
 	text := bytes.ReplaceAll(bytes.TrimSuffix(inner.Bytes(), []byte("\n")), []byte("]]>"), []byte("]]]]><![CDATA[>"))
 	b.WriteString("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n")

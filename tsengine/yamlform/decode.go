@@ -37,7 +37,7 @@ func Parse(data []byte) (*sequence.Sequence, error) {
 		return nil, err
 	}
 	if object != nil {
-		document, value, err := wrapperTree(object)
+		document, value, err := wrapperTree(object, root)
 		if err != nil {
 			return nil, err
 		}

@@ -56,7 +56,7 @@ func Marshal(s *sequence.Sequence) []byte {
 		out.add("xml", text(string(root.XML())))
 	}
 	if document, value := s.Wrapper(); document != nil {
-		out.add("object", text(wrapperText(document, value)))
+		out.add("object", text(wrapperText(document, value, root)))
 	}
 	return write(out)
 }

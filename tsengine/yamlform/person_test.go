@@ -3,6 +3,7 @@ package yamlform_test
 import (
 	"encoding/base64"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -99,8 +100,26 @@ func TestRefusalsNameTheLine(t *testing.T) {
 }
 
 func TestObjectThereAndBack(t *testing.T) {
+	// Configuration Manager 2007 and scripts that write its form: the sequence is an element, its properties stand beside it.
+	old := `<SmsTaskSequencePackage xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><BootImageID>LAB00007</BootImageID><Category/><Name>Old one</Name><Duration>60</Duration><SequenceData><!-- here --><sequence version="3.00"><group name="a"/></sequence></SequenceData><SupportedOperatingSystems><A/></SupportedOperatingSystems></SmsTaskSequencePackage>`
+	for _, in := range []string{old, `<policy><a>1</a><b><sequence version="3.10"><group name="a"/></sequence><c/></b></policy>`} {
+		s, err := sequence.Parse([]byte(in))
+		require.NoError(t, err)
+		require.Equal(t, sequencetest.Canonise(t, in), sequencetest.Canonise(t, string(s.ExportDocument())))
+		back, err := yamlform.Parse(yamlform.Marshal(s))
+		require.NoError(t, err)
+		require.Equal(t, s.Name, back.Name)
+		require.Equal(t, s.BootImageID, back.BootImageID)
+		require.Equal(t, s.MaxRunTime, back.MaxRunTime)
+		require.Equal(t, sequencetest.Canonise(t, in), sequencetest.Canonise(t, string(back.ExportDocument())))
+		require.NotContains(t, string(back.Export()), "policy", "the bare sequence")
+	}
+	s, err := sequence.Parse([]byte(old))
+	require.NoError(t, err)
+	require.Equal(t, []any{"Old one", "LAB00007", time.Hour}, []any{s.Name, s.BootImageID, s.MaxRunTime})
+
 	in := `<INSTANCE CLASSNAME="SMS_TaskSequencePackage"><PROPERTY NAME="PackageID"><VALUE>LAB00034</VALUE></PROPERTY><PROPERTY NAME="Sequence"><QUALIFIER><VALUE>1</VALUE></QUALIFIER><VALUE><![CDATA[<sequence version="3.10"><group name="a"/></sequence>]]></VALUE></PROPERTY><Later/></INSTANCE>`
-	s, err := sequence.Parse([]byte(in))
+	s, err = sequence.Parse([]byte(in))
 	require.NoError(t, err)
 	back, err := yamlform.Parse(yamlform.Marshal(s))
 	require.NoError(t, err)

@@ -55,27 +55,33 @@ func rawInto(into *sequence.Element, n *node) error {
 // here marks the place of the sequence in the object around it.
 const here = "bootyard-sequence"
 
-func wrapperText(document, value *sequence.Element) string {
-	return string(marked(document, value).XML())
+func wrapperText(document, value, root *sequence.Element) string {
+	return string(marked(document, value, root).XML())
 }
 
-// marked copies the object with the mark in the sequence's place.
-func marked(e, value *sequence.Element) *sequence.Element {
-	out := *e
-	if e == value {
-		out.Content = []sequence.Content{{Text: here, Instruction: true}}
+// marked copies the object with the mark in the sequence's place: root itself where it is an element of the document, else
+// the content of value.
+func marked(e, value, root *sequence.Element) *sequence.Element {
+	out, mark := *e, sequence.Content{Text: here, Instruction: true}
+	inline := func(c sequence.Content) bool { return c.Element == root }
+	if e == value && !slices.ContainsFunc(e.Content, inline) {
+		out.Content = []sequence.Content{mark}
 		return &out
 	}
 	out.Content = slices.Clone(e.Content)
 	for i, c := range out.Content {
-		if c.Element != nil {
-			out.Content[i].Element = marked(c.Element, value)
+		switch {
+		case inline(c):
+			out.Content[i] = mark
+		case c.Element != nil:
+			out.Content[i].Element = marked(c.Element, value, root)
 		}
 	}
 	return &out
 }
 
-func wrapperTree(n *node) (document, value *sequence.Element, err error) {
+// wrapperTree reads the object; root is put where it stands as an element, everywhere but in the VALUE of an object.xml.
+func wrapperTree(n *node, root *sequence.Element) (document, value *sequence.Element, err error) {
 	holder := &node{kind: mapping, line: n.line, column: n.column}
 	holder.add("xml", n)
 	if document, err = rawElement(holder, ""); err != nil {
@@ -84,7 +90,15 @@ func wrapperTree(n *node) (document, value *sequence.Element, err error) {
 	if value = holderOf(document); value == nil {
 		return nil, nil, n.fail("the object has no <?%s?> at the place of the sequence", here)
 	}
-	value.Content = nil
+	if value.Name == "VALUE" {
+		value.Content = nil
+		return document, value, nil
+	}
+	for i, c := range value.Content {
+		if c.Instruction && c.Text == here {
+			value.Content[i] = sequence.Content{Element: root}
+		}
+	}
 	return document, value, nil
 }
 
