@@ -67,6 +67,7 @@ func (a *API) registerCatalog() {
 		}
 		return a.Verify(ctx, p.ID)
 	})
+	huma.Register(a.admin, operation("GET", "/packages/{package}/content", "The files of a package as a tar archive (TS-175)", wire.ScopeWrite), a.packageContent)
 	answer(a, operation("GET", "/boot-images", "List boot images", wire.ScopeRead), func(ctx context.Context, _ *noInput) ([]wire.BootImage, error) {
 		return list(s.BootImages(ctx))
 	})

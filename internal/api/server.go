@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -34,6 +35,9 @@ type Options struct {
 	Version string
 	// Verify hashes a package's stored files again; nil means not available.
 	Verify func(ctx context.Context, packageID string) (any, error)
+	// OpenBlob opens the file with a SHA-256 in hexadecimal digits; nil means not
+	// available.
+	OpenBlob func(sha256 string) (io.ReadCloser, error)
 	// Staging is a folder for uploads on their way into the library; empty
 	// means that packages can be imported by the socket only.
 	Staging string

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bootyard/bootyard/content"
 	"github.com/bootyard/bootyard/content/library"
 	"github.com/bootyard/bootyard/images/bootimage"
 	"github.com/bootyard/bootyard/internal/api"
@@ -263,7 +265,7 @@ func (a *appliance) run(ctx context.Context, changed <-chan *config.Config) erro
 	if err != nil {
 		return err
 	}
-	management := api.New(api.Options{Site: a.site, Log: a.log, Verify: a.verify, Staging: a.dir("uploads"), Metrics: metrics,
+	management := api.New(api.Options{Site: a.site, Log: a.log, Verify: a.verify, OpenBlob: a.openBlob, Staging: a.dir("uploads"), Metrics: metrics,
 		Programs: map[string]string{"windows/amd64": windowsAgent()}})
 	page, err := console.New(viewer{a.site}, a.log, time.Now)
 	if err != nil {
@@ -340,6 +342,15 @@ type viewer struct{ *site.Service }
 func (v viewer) MayRead(ctx context.Context, token string) bool {
 	_, err := v.AuthenticateAdmin(ctx, token)
 	return err == nil
+}
+
+// openBlob opens a file of the library for an export.
+func (a *appliance) openBlob(sha256 string) (io.ReadCloser, error) {
+	hash, err := content.ParseHash(sha256)
+	if err != nil {
+		return nil, err
+	}
+	return a.library.OpenBlob(hash)
 }
 
 // verify hashes a package's files again; what differs is an error that names it.

@@ -16,6 +16,7 @@ import (
 
 // packageSource names a folder on the appliance; only the unix socket may.
 type packageSource struct {
+	ID          string `json:"id,omitempty"`
 	Name        string `json:"name,omitempty"`
 	Kind        string `json:"kind,omitempty"`
 	Description string `json:"description,omitempty"`

@@ -20,19 +20,28 @@ import (
 // fileSequence is a sequence of a file. child says that another one of the file runs it.
 type fileSequence struct {
 	wire.SequenceImport
-	child bool
+	child     bool
+	packageID string // in the file
 }
 
 // readSequences reads what a file holds for the API, which takes XML in UTF-8, children before the sequences that run
 // them. A sequence without a name of its own gets that of its file.
-func readSequences(file string) ([]fileSequence, error) {
+func readSequences(file string) ([]fileSequence, []sequence.ExportedPackage, error) {
 	data, err := readLimited(file)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all, err := yamlform.Read(data)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w (TSV-5)", file, err)
+		return nil, nil, fmt.Errorf("read %s: %w (TSV-5)", file, err)
+	}
+	var packages []sequence.ExportedPackage
+	if sequence.IsArchive(data) {
+		archive, err := sequence.OpenArchive(data)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read %s: %w", file, err)
+		}
+		packages = archive.Packages
 	}
 	children := map[string]bool{}
 	for _, s := range all {
@@ -44,13 +53,25 @@ func readSequences(file string) ([]fileSequence, error) {
 	}
 	var out []fileSequence
 	for _, s := range childrenFirst(all) {
-		in := fileSequence{SequenceImport: wire.SequenceImport{XML: string(s.ExportDocument())}, child: s.PackageID != "" && children[strings.ToUpper(s.PackageID)]}
+		in := fileSequence{packageID: s.PackageID, SequenceImport: wire.SequenceImport{XML: string(s.ExportDocument())}, child: s.PackageID != "" && children[strings.ToUpper(s.PackageID)]}
 		if s.Name == "" {
 			in.Name = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 		}
 		out = append(out, in)
 	}
-	return out, nil
+	return out, packages, nil
+}
+
+// isZip says whether a file is an export of several objects.
+func isZip(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, 4)
+	n, _ := io.ReadFull(f, head)
+	return sequence.IsArchive(head[:n])
 }
 
 func childrenFirst(all []*sequence.Sequence) []*sequence.Sequence {

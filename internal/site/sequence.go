@@ -89,6 +89,12 @@ func (s *Service) ImportSequence(ctx context.Context, in wire.SequenceImport) (s
 
 func (s *Service) importSequence(tx *store.Tx, in wire.SequenceImport, facts SequenceFacts) (wire.Sequence, error) {
 	now := s.Now().UTC()
+	if in.New && (in.ID != "" || in.Replace) {
+		return wire.Sequence{}, invalid("TS-175", "new", "a new sequence gets an id of its own and replaces nothing", "leave out one of the two")
+	}
+	if in.New {
+		facts.ID = ""
+	}
 	seq := wire.Sequence{ID: cmp.Or(in.ID, facts.ID), Name: printable(cmp.Or(in.Name, facts.Name, "Task sequence"), 255), Created: now}
 	id, err := s.takeID(tx, seq.ID, in.ID != "")
 	if err != nil {
@@ -105,13 +111,18 @@ func (s *Service) importSequence(tx *store.Tx, in wire.SequenceImport, facts Seq
 		seq.BootImage, seq.Enabled = old.BootImage, old.Enabled
 	case !errors.Is(err, store.ErrNotFound):
 		return seq, err
+	default: // one of that id may have been deleted
+		if seq.Version, err = tx.LastSequenceVersion(id); err != nil {
+			return seq, err
+		}
 	}
+	first := old.ID == ""
 	seq.ID, seq.Updated, seq.Version = id, now, seq.Version+1
 	if seq.BootImage = cmp.Or(in.BootImage, facts.BootImage, seq.BootImage); seq.BootImage == wire.NoBootImage {
 		seq.BootImage = ""
 	}
 	seq.DeploysOS = facts.DeploysOS || seq.BootImage != "" // HRD-2, TS-6
-	seq.Enabled = !facts.Disabled && (seq.Enabled || seq.Version == 1)
+	seq.Enabled = !facts.Disabled && (seq.Enabled || first)
 	seq.MaxRunMinutes, seq.Steps = facts.MaxRunMinutes, facts.Steps
 	seq.References, seq.Invalid = facts.References, facts.Problems
 	if seq.References == nil {

@@ -84,6 +84,13 @@ func (t *Tx) SequenceXML(id string, version int) (string, error) {
 	return xml, t.one(fmt.Sprintf("task sequence %s version %d", id, version), []any{&xml}, "SELECT xml FROM sequence_versions WHERE sequence_id = ? AND version = ?", id, version)
 }
 
+// LastSequenceVersion is the highest version that was ever stored under an id, 0
+// for none: the versions of a deleted sequence are kept for its runs.
+func (t *Tx) LastSequenceVersion(id string) (int, error) {
+	var n int
+	return n, t.one("versions of task sequence "+id, []any{&n}, "SELECT COALESCE(MAX(version), 0) FROM sequence_versions WHERE sequence_id = ?", id)
+}
+
 // DeleteSequence removes the record; the XML of versions that runs refer to stays.
 func (t *Tx) DeleteSequence(id string) error {
 	_, err := t.exec("task sequence "+id, "DELETE FROM sequences WHERE id = ?", id)

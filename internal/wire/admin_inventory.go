@@ -179,4 +179,6 @@ type SequenceImport struct {
 	BootImage string `json:"bootImage,omitempty"`
 	XML       string `json:"xml"`
 	Replace   bool   `json:"replace,omitempty"`
+	// New makes another sequence, whatever id the XML has (TS-175).
+	New bool `json:"new,omitempty"`
 }

@@ -40,7 +40,8 @@ func IsArchive(data []byte) bool { return bytes.HasPrefix(data, []byte("PK\x03\x
 // Archive is an export of Configuration Manager: several sequences, parents and children together, with what else the
 // console put beside them.
 type Archive struct {
-	Sequences []*Sequence // in the order of the zip
+	Sequences []*Sequence       // in the order of the zip
+	Packages  []ExportedPackage // that were exported with them
 
 	reader *zip.Reader
 	held   map[string]*Sequence // by entry name
@@ -67,7 +68,8 @@ func OpenArchive(data []byte) (*Archive, error) {
 			return nil, fmt.Errorf("the export holds %q twice; export it again", f.Name)
 		}
 		seen[name] = true
-		if !sequenceEntry(f.Name) {
+		number, isPackage := packageEntry(f.Name)
+		if !isPackage && !sequenceEntry(f.Name) {
 			continue
 		}
 		text, err := readEntry(f, min(left, MaxSize))
@@ -75,6 +77,13 @@ func OpenArchive(data []byte) (*Archive, error) {
 			return nil, fmt.Errorf("%s of the export: %w", f.Name, err)
 		}
 		left -= int64(len(text))
+		if isPackage {
+			// One that cannot be read leaves an open reference, as one that was not exported does.
+			if p, err := readPackage(text, number); err == nil {
+				a.Packages = append(a.Packages, p)
+			}
+			continue
+		}
 		s, err := Parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s of the export: %w", f.Name, err)
