@@ -146,6 +146,9 @@ func (s *Share) Ready(id string, version int) bool {
 // Run serves until ctx ends. A server that ends by itself is started again; packages are brought into the share as the
 // source lists them.
 func (s *Share) Run(ctx context.Context) error {
+	if os.Geteuid() != 0 {
+		return errors.New("package share: smbd needs root: run the appliance as root, or set share.enabled to false")
+	}
 	if err := s.setPassword(ctx); err != nil {
 		return err
 	}
