@@ -28,6 +28,8 @@ type Config struct {
 	Program string // bootyard
 	// PXE is the pxe section of the configuration file, as indented YAML.
 	PXE string
+	// More is further sections of that file.
+	More string
 	// Proxy makes the appliance a proxyDHCP beside another server that the
 	// caller starts; otherwise it gives out the addresses.
 	Proxy bool
@@ -88,7 +90,7 @@ func (s *Stage) writeConfig() error {
 		pool = fmt.Sprintf("  range: %d.%d.%d.100-%d.%d.%d.199\n  lease: 1h\n", base[0], base[1], base[2], base[0], base[1], base[2])
 	}
 	text := fmt.Sprintf("data_dir: %s\nsocket: %s\ndhcp:\n  mode: %s\n  interfaces: [%s]\n%spxe:\n  kernel_args: %s\n%s",
-		s.DataDir(), s.Socket(), mode, lab.HostInterface, pool, emulated, s.cfg.PXE)
+		s.DataDir(), s.Socket(), mode, lab.HostInterface, pool, emulated, s.cfg.PXE) + s.cfg.More
 	if err := os.WriteFile(s.Config(), []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
