@@ -15,6 +15,7 @@ import (
 
 	"github.com/bootyard/bootyard/internal/agent"
 	"github.com/bootyard/bootyard/internal/api"
+	"github.com/bootyard/bootyard/internal/inspect"
 	"github.com/bootyard/bootyard/internal/pki"
 	"github.com/bootyard/bootyard/internal/site"
 	"github.com/bootyard/bootyard/internal/site/sitetest"
@@ -46,7 +47,7 @@ type debugBench struct {
 
 func newDebugBench(t *testing.T) *debugBench {
 	d := &debugBench{bench: newBench(t), t: t}
-	d.Site = sitetest.New(t, func(c *site.Config) { c.Inspector = inspector{} })
+	d.Site = sitetest.New(t, func(c *site.Config) { c.Inspector = inspect.Sequences{} })
 	d.clock.set(d.Site.Clock.Now())
 	ca, err := pki.Open(t.TempDir())
 	require.NoError(t, err)
@@ -169,7 +170,7 @@ func TestDBG7PausedOverAKillAndARestartOfTheAppliance(t *testing.T) {
 
 	d.away.Store(true) // the appliance goes, with all it remembers of the debugger
 	require.Eventually(t, func() bool { return strings.Contains(d.screen.String(), "nobody can debug") }, 30*time.Second, 10*time.Millisecond)
-	d.Open(func(c *site.Config) { c.Inspector = inspector{} })
+	d.Open(func(c *site.Config) { c.Inspector = inspect.Sequences{} })
 	d.away.Store(false)
 	v := d.until(func(v wire.DebugView) bool { return v.Paused && len(v.Tree) == 2 })
 	require.Equal(t, []int{1}, v.Breaks)

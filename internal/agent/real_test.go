@@ -15,28 +15,13 @@ import (
 
 	"github.com/bootyard/bootyard/internal/agent"
 	"github.com/bootyard/bootyard/internal/api"
+	"github.com/bootyard/bootyard/internal/inspect"
 	"github.com/bootyard/bootyard/internal/pki"
 	"github.com/bootyard/bootyard/internal/site"
 	"github.com/bootyard/bootyard/internal/site/sitetest"
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine/fact"
-	"github.com/bootyard/bootyard/tsengine/sequence"
 )
-
-// inspector reads real sequences for the real site.
-type inspector struct{}
-
-func (inspector) Inspect(xml string) (site.SequenceFacts, error) {
-	s, err := sequence.Parse([]byte(xml))
-	if err != nil {
-		return site.SequenceFacts{}, err
-	}
-	f := site.SequenceFacts{Name: s.Name, BootImage: s.BootImageID, DeploysOS: s.DeploysOS(), Steps: 1}
-	for _, r := range s.References() {
-		f.References = append(f.References, wire.Reference{ID: r.ID, Kind: string(r.Kind)})
-	}
-	return f, nil
-}
 
 // library has one file in every package.
 type library struct{ files *appliance }
@@ -76,8 +61,8 @@ func newRealSite(t *testing.T, content func(*appliance) site.ContentLibrary, aft
 	t.Helper()
 	b, states := newBench(t), t.TempDir() // its server gives the files, the site everything else
 	s := sitetest.New(t, func(c *site.Config) {
-		c.Inspector, c.Content, c.StateDir = inspector{}, content(b.appliance), states
-		c.CheckCondition = func(xml string) error { _, err := sequence.ParseCondition(xml); return err }
+		c.Inspector, c.Content, c.StateDir = inspect.Sequences{}, content(b.appliance), states
+		c.CheckCondition = inspect.Condition
 	})
 	b.clock.set(s.Clock.Now())
 	ca, err := pki.Open(t.TempDir())

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bootyard/bootyard/internal/agent"
 	"github.com/bootyard/bootyard/internal/api"
+	"github.com/bootyard/bootyard/internal/inspect"
 	"github.com/bootyard/bootyard/internal/pki"
 	"github.com/bootyard/bootyard/internal/site"
 	"github.com/bootyard/bootyard/internal/site/sitetest"
@@ -33,7 +34,7 @@ type offered struct {
 
 func newOffered(t *testing.T) *offered {
 	t.Helper()
-	o := &offered{bench: newBench(t), site: sitetest.New(t, func(c *site.Config) { c.Inspector = inspector{} })}
+	o := &offered{bench: newBench(t), site: sitetest.New(t, func(c *site.Config) { c.Inspector = inspect.Sequences{} })}
 	o.clock.set(o.site.Clock.Now())
 	var err error
 	o.ca, err = pki.Open(t.TempDir())

@@ -23,6 +23,7 @@ import (
 	"github.com/bootyard/bootyard/internal/api"
 	"github.com/bootyard/bootyard/internal/config"
 	"github.com/bootyard/bootyard/internal/console"
+	"github.com/bootyard/bootyard/internal/inspect"
 	"github.com/bootyard/bootyard/internal/pki"
 	"github.com/bootyard/bootyard/internal/quiet"
 	"github.com/bootyard/bootyard/internal/signedurl"
@@ -129,7 +130,7 @@ func (a *appliance) openSite(ctx context.Context) (err error) {
 	}
 	c := site.Config{
 		Store: a.store, SiteCode: a.cfg.Site.Code, LogDir: a.dir("runlogs"), StateDir: a.dir("states"), CaptureDir: a.dir("captures"), FreeSpace: freeSpace, Log: a.log,
-		Inspector: inspector{}, CheckCondition: checkCondition, Content: a.content, Waker: a.waker,
+		Inspector: inspect.Sequences{}, CheckCondition: inspect.Condition, Content: a.content, Waker: a.waker,
 		URL: a.reach.https(noMachine), CASPKI: a.ca.SPKI(),
 	}
 	if a.shared != nil {

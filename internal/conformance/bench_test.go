@@ -28,11 +28,11 @@ import (
 	"github.com/bootyard/bootyard/internal/api"
 	"github.com/bootyard/bootyard/internal/conformance"
 	"github.com/bootyard/bootyard/internal/evaluate"
+	"github.com/bootyard/bootyard/internal/inspect"
 	"github.com/bootyard/bootyard/internal/pki"
 	"github.com/bootyard/bootyard/internal/site"
 	"github.com/bootyard/bootyard/internal/site/sitetest"
 	"github.com/bootyard/bootyard/internal/wire"
-	"github.com/bootyard/bootyard/tsengine/sequence"
 )
 
 // start is a Monday, winter time in Europe (SCH-19).
@@ -95,7 +95,7 @@ func newBench(t *testing.T, change ...func(*bench, *site.Config)) *bench {
 	files.base = b.blobs.URL + "/"
 	b.files = files
 	b.Site = sitetest.New(t, func(c *site.Config) {
-		c.Inspector, c.Content = inspector{}, files
+		c.Inspector, c.Content = inspect.Sequences{}, files
 		for _, f := range change {
 			f(b, c)
 		}
@@ -328,28 +328,4 @@ func rulesTexts(v evaluate.Verdict) []string {
 		out = append(out, r.Text)
 	}
 	return out
-}
-
-// inspector reads sequences for the site as the appliance does.
-type inspector struct{}
-
-func (inspector) Inspect(xml string) (site.SequenceFacts, error) {
-	s, err := sequence.Parse([]byte(xml))
-	if err != nil {
-		return site.SequenceFacts{}, err
-	}
-	f := site.SequenceFacts{Name: s.Name, BootImage: s.BootImageID, DeploysOS: s.HasOSDeploymentStep(), MaxRunMinutes: 120, Steps: len(s.All())}
-	for _, r := range s.References() {
-		ref := wire.Reference{ID: r.ID, Kind: string(r.Kind)}
-		if r.Node != nil {
-			ref.Step = r.Node.Name
-		}
-		f.References = append(f.References, ref)
-	}
-	for _, p := range s.Problems(nil) {
-		if p.Severity == sequence.Blocks {
-			f.Problems = append(f.Problems, wire.Reason{Rule: p.Rule, Text: p.String()})
-		}
-	}
-	return f, nil
 }

@@ -138,6 +138,9 @@ func TestTraces(t *testing.T) {
 			body: group("g", `continueOnError="true"`, `<condition><moon/></condition>`+step("a", "")) + step("b", ""),
 			want: "i n r",
 		},
+		"TS-23: what such a group contains is not reached, not skipped": {
+			body: group("g", "", when("V", "resembles", "x")+step("a", "")+group("inner", "", "")) + step("b", ""), want: "F n n n", failure: "cannot be evaluated",
+		},
 		"codes by pointer": {body: group("g", "", step("a", "")) + step("b", ""), codes: map[string]uint32{"1": 5}, want: "F F5 n", failure: "exit code 5"},
 		"TS-29: success codes of the step": {
 			body: `<step name="untyped" successCodeList="7 8"><action>x</action></step>` + step("b", ""), codes: map[string]uint32{"b": 3010}, want: "r7 r3010",

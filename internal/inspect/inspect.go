@@ -1,4 +1,4 @@
-package appliance
+package inspect
 
 import (
 	"github.com/bootyard/bootyard/internal/site"
@@ -10,17 +10,17 @@ import (
 // defaultRunMinutes is TSV-11's maximum allowed run time.
 const defaultRunMinutes = 120
 
-// inspector reads sequences for the site.
-type inspector struct{}
+// Sequences is a site.SequenceInspector.
+type Sequences struct{}
 
-// checkCondition reads the requirement of an application.
-func checkCondition(xml string) error {
+// Condition checks the XML of a condition, such as the requirement of an application. The error is for people.
+func Condition(xml string) error {
 	_, err := sequence.ParseCondition(xml)
 	return err
 }
 
 // Inspect implements site.SequenceInspector.
-func (inspector) Inspect(xml string) (site.SequenceFacts, error) {
+func (Sequences) Inspect(xml string) (site.SequenceFacts, error) {
 	s, err := sequence.Parse([]byte(xml))
 	if err != nil {
 		return site.SequenceFacts{}, err
