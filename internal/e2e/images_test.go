@@ -1,8 +1,10 @@
 package e2e_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -14,11 +16,11 @@ import (
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
-// TestImages deploys one Debian from each kind of image and starts it: WIM,
+// TestTS118bImages deploys one Debian from each kind of image and starts it: WIM,
 // squashfs, a raw disk and a qcow2 disk, the disks being those of the two
 // machines before them (TS-118b). The disk for UEFI comes without the loader
 // that firmware starts by itself, as systems write it that trust in their entry.
-func TestImages(t *testing.T) {
+func TestTS118bImages(t *testing.T) {
 	needsVM(t, true)
 	s := newScene(t)
 	files, disks := debianWithFacts(t), wholeDisk(t, debianWithFacts(t))
@@ -57,7 +59,7 @@ func TestImages(t *testing.T) {
 			require.Equal(t, c.name, seen[c.name].hostName)
 			s.startsFromDisk(m)
 			if c.firmware == lab.UEFI {
-				s.startsWithoutNetwork(spec)
+				s.startsElsewhere(spec)
 			}
 			m, err := s.Lab.Machine(c.name)
 			require.NoError(t, err)
@@ -102,13 +104,14 @@ func (s *scene) deployPackage(spec lab.MachineSpec, pkg, sequence string) (*lab.
 	return m, run
 }
 
-// startsWithoutNetwork starts a deployed machine by the entry that its firmware
-// keeps, and then its disk in another machine, whose firmware knows no entry.
-func (s *scene) startsWithoutNetwork(spec lab.MachineSpec) {
+// startsElsewhere looks for the entry in the firmware of a deployed machine, and
+// starts the disk in another one, whose firmware knows no entry.
+func (s *scene) startsElsewhere(spec lab.MachineSpec) {
 	s.t.Helper()
 	m, err := s.Lab.Machine(spec.Name)
 	require.NoError(s.t, err)
 	require.NoError(s.t, m.Stop(s.t.Context()))
+	s.hasEntry(m)
 	other := spec
 	other.Name, other.UUID, other.MAC, other.NIC = spec.Name+"-moved", "", "", "none"
 	other.Disks = []lab.Disk{{Bus: spec.Disks[0].Bus, File: m.DiskFile(0)}}
@@ -116,6 +119,18 @@ func (s *scene) startsWithoutNetwork(spec lab.MachineSpec) {
 	moved := s.boot(other)
 	s.wait(moved, wire.MarkInstalledOS)
 	require.NoError(s.t, moved.Stop(s.t.Context()))
+}
+
+// hasEntry looks into the variables of a machine's firmware for bootyard's entry.
+func (s *scene) hasEntry(m *lab.Machine) {
+	s.t.Helper()
+	variables, err := os.ReadFile(filepath.Join(filepath.Dir(m.DiskFile(0)), "vars.fd"))
+	require.NoError(s.t, err)
+	var label []byte
+	for _, c := range "bootyard: disk" {
+		label = append(label, byte(c), 0) // UTF-16
+	}
+	require.True(s.t, bytes.Contains(variables, label), "the firmware has no entry for the disk")
 }
 
 var partitionStep = regexp.MustCompile(`(?s)    <step type="SMS_TaskSequence_PartitionDiskAction".*?</step>\n`)

@@ -17,11 +17,11 @@ import (
 
 var resumedLine = regexp.MustCompile(`image "Reference tar": \d+ bytes; ([1-9]\d*) of (\d+) pieces were at the appliance before`)
 
-// TestReference: a machine is deployed, changed, prepared for capture and
+// TestIMG1Reference: a machine is deployed, changed, prepared for capture and
 // captured into the appliance, as tar and as WIM, without any share; both images
 // are deployed to blank machines, which start and report (IMG-1, TS-118b). The
 // reference machine loses power in one capture, the appliance dies in the other.
-func TestReference(t *testing.T) {
+func TestIMG1Reference(t *testing.T) {
 	needsVM(t, true)
 	s := newScene(t)
 	ref := small("ref", lab.BIOS, 0x90)
