@@ -21,6 +21,8 @@ type Options struct {
 	Index int
 	// Keep leaves what is on the volume and writes over it (OSDWipeDestinationPartition false).
 	Keep bool
+	// Room is how many bytes of the volume can be used, 0 for all (ApplyNTFS).
+	Room int64
 	// Image is what the catalogue knows of the image; it is checked against the
 	// volume before anything is deleted.
 	Image Metadata

@@ -33,6 +33,10 @@ const (
 	readExecute = 0x1200a9
 )
 
+// Private keeps a folder on a mounted NTFS volume from everybody but the system and administrators of Windows; on other file
+// systems modes do that.
+func Private(path string) error { return protect(path, false) }
+
 // protect gives a file or folder of a mounted NTFS volume a security descriptor of its own, which what Windows makes in
 // the folder later inherits: the system and administrators may do everything and, when users are to read it, users may do
 // that. Without it NTFS-3G leaves files that everybody may change. What is no NTFS by NTFS-3G, as in tests, has no such

@@ -52,7 +52,7 @@ func ApplyNTFS(ctx context.Context, path, device string, opts Options) error {
 	if err == nil {
 		var size int64
 		if size, err = deviceSize(device); err == nil {
-			err = Check(image, opts.Volume, size)
+			err = Check(image, opts.Volume, min(size, cmp.Or(opts.Room, size)))
 		}
 	}
 	if err == nil {

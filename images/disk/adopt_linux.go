@@ -166,8 +166,8 @@ func isGPT(d Disk) bool {
 }
 
 // GrowFileSystem makes the file system of a volume as large as its partition. ext4
-// must not be mounted, XFS and btrfs are mounted at dir for it by the caller. NTFS
-// and others stay as they are and are told by false.
+// and NTFS must not be mounted, XFS and btrfs are mounted at dir for it by the
+// caller. Others stay as they are and are told by false.
 func GrowFileSystem(ctx context.Context, v Volume, dir string) (bool, error) {
 	var err error
 	switch v.FileSystem {
@@ -181,6 +181,9 @@ func GrowFileSystem(ctx context.Context, v Volume, dir string) (bool, error) {
 		_, err = run(ctx, mkfsTimeout, "", "xfs_growfs", dir)
 	case BTRFS:
 		err = growBtrfs(dir)
+	case NTFS:
+		// It refuses one that Windows left in disorder, and has Windows check what it grew.
+		_, err = run(ctx, mkfsTimeout, "y\n", "ntfsresize", "--no-progress-bar", v.Device)
 	default:
 		return false, nil
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
 )
 
 func lookTool(name string) error {
@@ -79,13 +81,34 @@ func makeFileSystem(ctx context.Context, v Volume) (string, error) {
 			args = append(args, "--partition-start", start)
 		}
 	}
-	if _, err := run(ctx, mkfsTimeout, "", tool, append(args, v.Device)...); err != nil {
+	if args = append(args, v.Device); v.front > 0 {
+		sector, err := deviceSector(v.Device)
+		if err != nil {
+			return "", err
+		}
+		args = append(args, fmt.Sprint(v.front/sector))
+	}
+	if _, err := run(ctx, mkfsTimeout, "", tool, args...); err != nil {
 		return "", err
 	}
 	if v.FileSystem == NTFS { // mkfs.ntfs cannot be told a serial number
 		return run(ctx, tableTimeout, "", "blkid", "-p", "-o", "value", "-s", "UUID", v.Device)
 	}
 	return id, nil
+}
+
+// deviceSector is the logical sector size of a block device.
+func deviceSector(path string) (int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = f.Close() }() // only asked
+	n, err := unix.IoctlGetInt(int(f.Fd()), unix.BLKSSZGET)
+	if err != nil || n <= 0 {
+		return 0, fmt.Errorf("ask for the sector size of %s: %w", path, err)
+	}
+	return int64(n), nil
 }
 
 // ext4Compatible switches off what e2fsprogs 1.47 began to switch on: the fsck

@@ -33,6 +33,7 @@ type Volume struct {
 
 	letterVariable string
 	wantsLetter    bool
+	front          int64 // bytes that a new NTFS takes; 0 is all (FormatFront)
 }
 
 // holdsFiles says whether the volume has a file system for files.

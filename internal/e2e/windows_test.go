@@ -46,6 +46,7 @@ func TestTS118WindowsFromWIM(t *testing.T) {
 			pc := s.boot(spec)
 			moved := s.until("pc", deployLimit, func(r wire.RunInfo) bool { return r.Awaits == wire.FullOS || r.Ended != nil })
 			require.Nil(t, moved.Ended, "step %q: %s (%s)", moved.FailedStep, moved.Message, moved.Remedy)
+			s.wait(pc, "DATA ON 1 STAGING") // TS-117a: there is no volume with a Linux file system
 			found := s.wait(pc, standInMark+".*")
 			if firmware == lab.UEFI {
 				require.Contains(t, strings.ToLower(found.Text), "/efi/microsoft/boot")
@@ -125,6 +126,7 @@ func windowsSequence(firmware lab.Firmware, image, drivers string) string {
 	}
 	return `<sequence version="3.10"><referenceList><reference package="` + image + `"/><reference package="` + drivers + `"/></referenceList>` +
 		step("PartitionDiskAction", "Partition", disk) +
+		step("RunCommandLineAction", "Where the data are", variable("CommandLine", `sh -c &quot;echo DATA ON $(grep -c volumes/staging /proc/mounts) STAGING &gt;/dev/ttyS0&quot;`)) +
 		step("ApplyOperatingSystemAction", "Apply", variable("ImagePackageID", image)+variable("DestinationDisk", "0")+variable("DestinationPartition", fmt.Sprint(len(partitions)))) +
 		step("ApplyWindowsSettingsAction", "Settings", variable("OSDComputerName", "PC77")) +
 		step("ApplyDriverPackageAction", "Drivers", variable("OSDApplyDriverDriverPackageID", drivers)) +

@@ -125,7 +125,7 @@ func (t *Target) writeDisk(ctx context.Context, w work, d disk.Disk, index int) 
 	if err != nil {
 		return machine.Applied{}, err
 	}
-	t.data, t.system, t.installed = "", "", nil
+	t.data, t.system, t.fresh, t.installed = "", "", nil, nil
 	if _, err := t.table.Set(index, nil); err != nil {
 		return machine.Applied{}, err
 	}
@@ -266,24 +266,64 @@ func (t *Target) applyNTFS(ctx context.Context, w work, v *disk.Volume) error {
 	if w.request.Keep {
 		return errors.New("files of a WIM cannot be added to an NTFS volume here; let the step delete what is on it")
 	}
-	if err := t.unmountSome(ctx, func(o disk.Volume) bool { return o.PARTUUID == v.PARTUUID }); err != nil {
-		return err
-	}
 	if len(w.request.Preserve) > 0 {
 		return errors.New("folders of an NTFS volume cannot be kept while a WIM is applied to it here; keep the user state elsewhere")
 	}
-	var err error
+	itself := func(o disk.Volume) bool { return o.PARTUUID == v.PARTUUID }
+	if t.staging != nil && itself(t.staging.Volume) {
+		return t.applyStaged(ctx, w, v)
+	}
+	image, remove, err := t.outOfTheWay(w.image, itself)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	if err := t.unmountSome(ctx, itself); err != nil {
+		return err
+	}
+	t.written(*v)
 	if v.UUID, err = disk.Format(ctx, *v); err != nil {
 		return err
 	}
 	if err := t.table.Update(*v); err != nil {
 		return err
 	}
-	return apply.ApplyNTFS(ctx, w.image, v.Device, w.options(*v))
+	return apply.ApplyNTFS(ctx, image, v.Device, w.options(*v))
+}
+
+// applyStaged is applyNTFS for the volume that holds the run's data, and the image with them, in its last third: NTFS is
+// made in front of it and grows when the data are gone.
+func (t *Target) applyStaged(ctx context.Context, w work, v *disk.Volume) (err error) {
+	t.written(*v)
+	staging := *t.staging
+	if v.UUID, err = disk.FormatFront(ctx, *v, staging.Front); err != nil {
+		return err
+	}
+	if err := t.table.Update(*v); err != nil {
+		return err
+	}
+	options := w.options(*v)
+	options.Room = staging.Front
+	if err := apply.ApplyNTFS(ctx, w.image, v.Device, options); err != nil {
+		return err
+	}
+	t.staging = nil
+	if err := staging.Release(ctx); err != nil {
+		return err
+	}
+	if _, err := disk.GrowFileSystem(ctx, *v, ""); err != nil {
+		return err
+	}
+	return disk.ClearDirty(ctx, *v)
 }
 
 // unmountSome takes chosen volumes of the run away.
 func (t *Target) unmountSome(ctx context.Context, which func(disk.Volume) bool) error {
+	if t.staging != nil && which(t.staging.Volume) {
+		if err := t.unstage(ctx); err != nil {
+			return err
+		}
+	}
 	for _, v := range t.table.Volumes() {
 		if dir := t.mounted[v.PARTUUID]; dir != "" && which(v) {
 			if err := disk.Unmount(ctx, dir); err != nil {
@@ -301,7 +341,7 @@ func (t *Target) outOfTheWay(image string, replaced func(disk.Volume) bool) (nam
 	if err != nil {
 		return "", nil, err
 	}
-	on := slices.ContainsFunc(t.table.Volumes(), func(v disk.Volume) bool {
+	on := t.staging != nil && replaced(t.staging.Volume) && strings.HasPrefix(image, t.staging.Dir+"/") || slices.ContainsFunc(t.table.Volumes(), func(v disk.Volume) bool {
 		dir := t.mounted[v.PARTUUID]
 		return dir != "" && replaced(v) && strings.HasPrefix(image, dir+"/")
 	})

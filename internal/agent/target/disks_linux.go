@@ -52,7 +52,7 @@ func (d disks) Partition(ctx context.Context, request machine.DiskRequest, progr
 	}
 	t.options.Say("  partitioning %s", chosen)
 	progress(0, int64(len(plan.Extents)), "partitioning "+chosen.Path)
-	t.data, t.system = "", ""
+	t.data, t.system, t.fresh = "", "", nil
 	made, err := disk.Writer{System: t.options.System, Protected: t.options.Protected}.Apply(ctx, chosen, plan)
 	if err != nil {
 		return nil, err
@@ -65,6 +65,9 @@ func (d disks) Partition(ctx context.Context, request machine.DiskRequest, progr
 	}
 	if _, err := t.table.Set(index, made); err != nil {
 		return nil, err
+	}
+	for _, v := range made {
+		t.fresh = append(t.fresh, v.PARTUUID)
 	}
 	t.useForData(ctx)
 	progress(int64(len(plan.Extents)), int64(len(plan.Extents)), "partitioned "+chosen.Path)

@@ -73,6 +73,9 @@ func (i images) Apply(ctx context.Context, request machine.ApplyRequest, progres
 		}
 		t.system = v.PARTUUID
 	}
+	if v.FileSystem == disk.NTFS {
+		t.useForData(ctx) // what the image took the place of (TS-117a)
+	}
 	applied := machine.Applied{Volume: volume(v), Description: w.done}
 	for _, a := range adopted {
 		applied.Volumes = append(applied.Volumes, volume(a))

@@ -45,6 +45,8 @@ type Target struct {
 	table     disk.VolumeTable
 	mounted   map[string]string // PARTUUID -> mount point
 	data      string            // PARTUUID of the volume with the run's folder
+	fresh     []string          // PARTUUIDs of volumes that were formatted and have nothing on them
+	staging   *disk.Staging     // for the run's folder, on a fresh one
 	system    string            // PARTUUID of the volume with the operating system
 	installed *agent.InstalledAgent
 }
@@ -64,6 +66,9 @@ func (t *Target) Capabilities() machine.Capabilities {
 func (t *Target) DataDir() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.staging != nil {
+		return filepath.Join(t.staging.Dir, dataFolder)
+	}
 	if dir := t.mounted[t.data]; dir != "" {
 		return filepath.Join(dir, dataFolder)
 	}
@@ -88,7 +93,7 @@ func (t *Target) Close() error {
 }
 
 func (t *Target) unmountAll(ctx context.Context) error {
-	var err error
+	err := t.unstage(ctx)
 	for id, dir := range t.mounted {
 		err = errors.Join(err, disk.Unmount(ctx, dir))
 		delete(t.mounted, id)
@@ -101,40 +106,18 @@ func (t *Target) mount(ctx context.Context, v disk.Volume) (string, error) {
 	if dir := t.mounted[v.PARTUUID]; dir != "" {
 		return dir, nil
 	}
+	if t.staging != nil && t.staging.Volume.PARTUUID == v.PARTUUID {
+		if err := t.unstage(ctx); err != nil {
+			return "", err
+		}
+	}
+	t.written(v)
 	dir := filepath.Join(t.options.Mounts, filepath.Base(v.Device))
 	if err := disk.Mount(ctx, v, dir); err != nil {
 		return "", err
 	}
 	t.mounted[v.PARTUUID] = dir
 	return dir, nil
-}
-
-// useForData mounts the volume on which the run's folder is to be: the largest with a Linux file system, which is where
-// the operating system goes (TS-117a). Without one the run stays in RAM.
-func (t *Target) useForData(ctx context.Context) {
-	t.data = ""
-	var best *disk.Volume
-	volumes := t.table.Volumes()
-	for i, v := range volumes {
-		switch v.FileSystem {
-		case disk.EXT4, disk.XFS, disk.BTRFS:
-			if best == nil || v.Size > best.Size {
-				best = &volumes[i]
-			}
-		}
-	}
-	if best == nil {
-		return
-	}
-	dir, err := t.mount(ctx, *best)
-	if err == nil {
-		err = os.MkdirAll(filepath.Join(dir, dataFolder), 0o700)
-	}
-	if err != nil {
-		t.options.Say("the run's data stays in memory: %v", err)
-		return
-	}
-	t.data = best.PARTUUID
 }
 
 // find returns what images/disk knows of a volume of the engine's.
@@ -151,12 +134,13 @@ func (t *Target) find(v machine.Volume) (disk.Volume, error) {
 type state struct {
 	Volumes disk.VolumeTable `json:"volumes"`
 	System  string           `json:"system,omitempty"`
+	Fresh   []string         `json:"fresh,omitempty"`
 }
 
 func (t *Target) state() (json.RawMessage, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return json.Marshal(state{Volumes: t.table, System: t.system})
+	return json.Marshal(state{Volumes: t.table, System: t.system, Fresh: t.fresh})
 }
 
 func (t *Target) restore(data json.RawMessage) error {
@@ -178,7 +162,7 @@ func (t *Target) restore(data json.RawMessage) error {
 	if err := s.Volumes.Rescan(ctx, t.options.System, list); err != nil {
 		return err
 	}
-	t.table, t.system = s.Volumes, s.System
+	t.table, t.system, t.fresh = s.Volumes, s.System, s.Fresh
 	t.useForData(ctx)
 	return nil
 }

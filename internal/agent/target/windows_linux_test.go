@@ -1,6 +1,7 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"os"
@@ -36,9 +37,10 @@ func windowsImage(t *testing.T) string {
 func partitioned(t *testing.T, firmware wire.Firmware, table string, systems ...disk.FileSystem) *Target {
 	t.Helper()
 	needTools(t, "sfdisk", "mkfs.ntfs", "mkfs.vfat", "ntfs-3g", "wimlib-imagex", "getfattr")
+	table, size, _ := strings.Cut(table, "@")
 	loopVolume(t) // skips where there is no loop device
 	file := filepath.Join(t.TempDir(), "disk")
-	shell(t, `truncate -s 200M "$1"; printf '%b' "$2" | sfdisk -q "$1"`, file, table)
+	shell(t, `truncate -s "$3" "$1"; printf '%b' "$2" | sfdisk -q "$1"`, file, table, cmp.Or(size, "200M"))
 	d, err := disk.Lookup(disk.System{}, loop(t, file))
 	require.NoError(t, err)
 	volumes, err := disk.Adopt(t.Context(), d)
@@ -183,6 +185,66 @@ func TestTS118WindowsByBIOS(t *testing.T) {
 	assert.Contains(t, string(head[:440]), "GRUB")
 	assert.Equal(t, "f1a8ebb3", hex.EncodeToString(head[440:444]))
 	assert.NotEqual(t, make([]byte, 512), head[512:])
+}
+
+// With nothing but NTFS on the disk the run's data, and the image with them, lie in the volume's last third until the image
+// is on it; then in a folder of the new Windows.
+func TestTS117aDataBesideWindows(t *testing.T) {
+	needTools(t, "ntfsresize", "ntfsfix", "ntfsinfo")
+	target := partitioned(t, wire.UEFI, gptTable+"@4G", disk.FAT32, disk.NoFileSystem, disk.NTFS)
+	withESP(t, target)
+	system := target.table.Volumes()[2]
+	target.fresh = []string{system.PARTUUID}
+	target.useForData(t.Context())
+	data := target.DataDir()
+	require.NotEmpty(t, data)
+	require.NotNil(t, target.staging)
+	packageDir := filepath.Join(data, "Packages", "BYD00002")
+	shell(t, `mkdir -p "$2"; cp "$1" "$2/"; [ "$(df --output=size -BM "$2" | tail -1 | tr -dc 0-9)" -gt 1000 ]`, windowsImage(t), packageDir)
+
+	// The state of the run goes on: the volume is still nobody's.
+	state, err := target.state()
+	require.NoError(t, err)
+	require.Contains(t, string(state), `"fresh":["`+system.PARTUUID)
+
+	r := windowsRequest(filepath.Join(packageDir, "install.wim"), 3)
+	applied, err := images{target}.Apply(t.Context(), r, nothing)
+	require.NoError(t, err)
+	require.Nil(t, target.staging)
+	require.Empty(t, target.fresh)
+	root := target.mounted[system.PARTUUID]
+	require.Equal(t, filepath.Join(root, dataFolder), target.DataDir(), "as in the model, on the volume of Windows")
+	shell(t, `cd "$1"; [ "$(cat Windows/System32/ntoskrnl.exe)" = hello ]; [ "$(df --output=size -BM . | tail -1 | tr -dc 0-9)" -gt 3900 ]; dd if=/dev/urandom of=large bs=1M count=64 status=none; sync`, root)
+	require.NoError(t, target.Clean())
+	require.NoError(t, target.Close())
+	device := applied.Volume.Device
+	out, err := exec.CommandContext(t.Context(), "ntfsinfo", "--mft", device).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.NotContains(t, string(out), "DIRTY")
+	shell(t, `ntfsfix --no-action "$1"; ntfsresize --check "$1"`, device)
+	require.Equal(t, applied.Volume.UUID, strings.TrimSpace(output(t, "blkid", "-p", "-o", "value", "-s", "UUID", device)), "GRUB finds it by this")
+}
+
+// What uses the volume before an image is on it gets it formatted and empty, and the data move to memory.
+func TestTS117aStagingGivesWay(t *testing.T) {
+	target := partitioned(t, wire.UEFI, gptTable+"@4G", disk.FAT32, disk.NoFileSystem, disk.NTFS)
+	system := target.table.Volumes()[2]
+	target.fresh = []string{system.PARTUUID}
+	target.useForData(t.Context())
+	require.NotNil(t, target.staging)
+	root, err := target.mount(t.Context(), system)
+	require.NoError(t, err)
+	require.Empty(t, target.DataDir())
+	shell(t, `cd "$1"; dd if=/dev/zero of=large bs=1M count=64 status=none; [ "$(df --output=size -BM . | tail -1 | tr -dc 0-9)" -gt 3900 ]`, root)
+	target.useForData(t.Context())
+	require.Nil(t, target.staging, "it is in use now")
+}
+
+func output(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), name, args...).Output()
+	require.NoError(t, err)
+	return string(out)
 }
 
 // What cannot start is told before anything is written.
