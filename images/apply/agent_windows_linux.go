@@ -30,8 +30,7 @@ const WindowsService = `cmd.exe /d /c "%SystemDrive%\Program Files\bootyard\serv
 // serviceScript makes the service. It exists already the second time, which is no error.
 const serviceScript = "@echo off\r\n" +
 	"set agent=%SystemDrive%\\Program Files\\bootyard\\bootyard-agent.exe\r\n" +
-	"sc.exe create bootyard-agent binPath= \"\\\"%agent%\\\" service\" start= auto DisplayName= \"bootyard agent\" >nul\r\n" +
-	"sc.exe failure bootyard-agent reset= 86400 actions= restart/5000 >nul\r\n" +
+	"\"%agent%\" service install >nul 2>&1\r\n" +
 	"sc.exe start bootyard-agent >nul\r\n" +
 	"exit /b 0\r\n"
 

@@ -47,10 +47,8 @@ func TestTS118WindowsFromWIM(t *testing.T) {
 			moved := s.until("pc", deployLimit, func(r wire.RunInfo) bool { return r.Awaits == wire.FullOS || r.Ended != nil })
 			require.Nil(t, moved.Ended, "step %q: %s (%s)", moved.FailedStep, moved.Message, moved.Remedy)
 			s.wait(pc, "DATA ON 1 STAGING") // TS-117a: there is no volume with a Linux file system
-			found := s.wait(pc, standInMark+".*")
-			if firmware == lab.UEFI {
-				require.Contains(t, strings.ToLower(found.Text), "/efi/microsoft/boot")
-			}
+			from := map[lab.Firmware]string{lab.UEFI: `(?i) \S*/efi/microsoft/boot`, lab.BIOS: " bootmgr"}
+			s.wait(pc, standInMark+from[firmware])
 			require.NoError(t, pc.Stop(t.Context()))
 			lookAtDisk(t, pc.DiskFile(0), firmware)
 		})

@@ -47,10 +47,10 @@ func Execute(ctx context.Context, args []string, s Streams) int {
 	case "winpe":
 		return winpe(ctx, s, logger)
 	case "service":
-		if len(args) > 1 {
+		if len(args) > 1 && args[1] != serviceManaged {
 			return manage(s, args[1:])
 		}
-		return service(ctx, s, logger)
+		return service(ctx, args[1:], s, logger)
 	case "list", "status":
 		return report(s, list(ctx, s, args[0] == "status"))
 	case "facts":

@@ -36,7 +36,7 @@ func installService(s Streams, m *mgr.Mgr) (err error) {
 		return err
 	}
 	service, err := m.CreateService(serviceName, program, mgr.Config{StartType: mgr.StartAutomatic, DisplayName: "bootyard agent",
-		Description: "Runs task sequences that the bootyard appliance deploys to this computer."}, "service")
+		Description: "Runs task sequences that the bootyard appliance deploys to this computer."}, "service", serviceManaged)
 	if errors.Is(err, windows.ERROR_SERVICE_EXISTS) {
 		return errors.New("the service is installed already; bootyard-agent service remove takes it away")
 	}

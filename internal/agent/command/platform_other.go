@@ -17,8 +17,10 @@ const (
 	consoleDevice = "CONOUT$"
 )
 
-func stateDir() string   { return filepath.Join(os.Getenv("ProgramData"), "bootyard", "state") }
-func socketFile() string { return filepath.Join(os.Getenv("ProgramData"), "bootyard", "agent.sock") }
+// dataDir is where the files of the boot environment's last step lie too, whose program cannot ask Windows.
+func dataDir() string    { return filepath.Dir(settingsFile) }
+func stateDir() string   { return filepath.Join(dataDir(), "state") }
+func socketFile() string { return filepath.Join(dataDir(), "agent.sock") }
 
 // runEnded takes away what marks the disk as holding a run (MED-25). The mark stays for a while where a medium may be first
 // in the boot order.

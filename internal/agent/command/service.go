@@ -16,6 +16,9 @@ import (
 // watchEvery is how often the service looks at the clock, at who is signed in and at what users asked for.
 const watchEvery = 5 * time.Second
 
+// serviceManaged is what follows "service" when the service manager of Windows starts the agent.
+const serviceManaged = "managed"
+
 // awaitSetup waits until the setup of a system that was just applied has ended (TS-118). A person may be answering its
 // questions, so only the end of ctx ends the wait.
 func awaitSetup(ctx context.Context, goesOn func() bool, every time.Duration, logger *slog.Logger) error {

@@ -9,7 +9,7 @@ import (
 )
 
 // service is the installed system's agent; it runs until it is told to stop.
-func service(ctx context.Context, s Streams, logger *slog.Logger) int {
+func service(ctx context.Context, _ []string, s Streams, logger *slog.Logger) int {
 	return report(s, runService(ctx, s, logger))
 }
 

@@ -20,10 +20,11 @@ const (
 	stopPatience = 20 * time.Second
 )
 
-// service is the installed system's agent. Started by Windows as a service it says so and writes a log, else it runs in
-// the foreground until it is told to stop.
-func service(ctx context.Context, s Streams, logger *slog.Logger) int {
-	if is, err := svc.IsWindowsService(); err != nil || !is {
+// service is the installed system's agent. "service managed" is what the service manager of Windows starts
+// (images/apply.WindowsService): it speaks with that and writes a log. Else it runs in the foreground until it is told to
+// stop.
+func service(ctx context.Context, args []string, s Streams, logger *slog.Logger) int {
+	if len(args) != 1 || args[0] != serviceManaged {
 		return report(s, runInstalled(ctx, s, logger))
 	}
 	log, err := openServiceLog()
