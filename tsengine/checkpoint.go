@@ -27,8 +27,9 @@ type Checkpoint struct {
 	Awaits       Environment                `json:"awaits,omitempty"` // a restart into this environment was asked for
 	Next         int                        `json:"next"`             // pointer of the node to run next
 	Started      bool                       `json:"started,omitempty"`
-	Tries        int                        `json:"tries,omitempty"`    // how often the started step was run again (TS-113)
-	StepName     string                     `json:"stepName,omitempty"` // of that node, for people
+	Tries        int                        `json:"tries,omitempty"`     // how often the started step was run again (TS-113)
+	Continues    bool                       `json:"continues,omitempty"` // the step itself asked to go on after a restart
+	StepName     string                     `json:"stepName,omitempty"`  // of that node, for people
 	Last         LastAction                 `json:"last"`
 	StepsDone    int                        `json:"stepsDone"`
 	AgentOnDisk  bool                       `json:"agentOnDisk,omitempty"` // a restart to HD finds an agent
@@ -93,7 +94,7 @@ func (e *Engine) save(ctx context.Context, change func(*Checkpoint)) error {
 	c := Checkpoint{
 		Version: checkpointVersion, Number: e.number + 1, Time: e.config.Now().UTC(),
 		SequenceID: e.packageID(), SequenceHash: e.program.hash, Environment: e.config.Environment,
-		Next: e.next, Last: e.last, StepsDone: e.stepsDone, AgentOnDisk: e.agentOnDisk,
+		Next: e.next, Continues: e.continues == e.next+1, Last: e.last, StepsDone: e.stepsDone, AgentOnDisk: e.agentOnDisk,
 		Variables: entries, Volumes: e.Volumes(), Debug: e.debugState(),
 	}
 	if e.next < len(e.program.code) {
@@ -201,6 +202,9 @@ func (e *Engine) restore(c *Checkpoint) error {
 	e.volumes.Volumes = append([]machine.Volume(nil), c.Volumes...)
 	e.number, e.next, e.last, e.stepsDone, e.agentOnDisk = c.Number, c.Next, c.Last, c.StepsDone, c.AgentOnDisk
 	e.interrupted, e.done, e.tries = c.Started, c.Result, c.Tries
+	if c.Continues && !c.Started {
+		e.continues = c.Next + 1
+	}
 	e.restoreDebug(c.Debug)
 	e.entersOS = c.Started && c.Environment == WinPE && e.config.Environment == FullOS
 	if e.next < len(e.program.code) {

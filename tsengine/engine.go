@@ -112,6 +112,7 @@ type Engine struct {
 	savedAt     time.Time // of the last checkpoint
 	done        *Result
 	interrupted bool     // resumed at a step that was started and not finished
+	continues   int      // pointer + 1 of a step that goes on after a restart of its own; 0 for none
 	tries       int      // how often that step was run again (TS-113)
 	repeated    bool     // the step that runs now was interrupted before
 	entersOS    bool     // ... and that this environment proves to have succeeded

@@ -141,6 +141,13 @@ func (e *Engine) stepEnded(ctx context.Context, i int, out step.Outcome) (*Resul
 		_ = e.variables.Set("_SMSTSLastActionRetCode", strconv.FormatUint(uint64(out.Code), 10))
 		_ = e.variables.Set("_SMSTSLastActionSucceeded", "false")
 	}
+	// A step that goes on after its own restart does so whoever chose the target; one that has ended leaves nothing behind
+	// that a later step of its type would take for its own.
+	if restart != nil && succeeded && out.Restart != nil && out.Restart.Again {
+		restart.Again, e.continues = true, i+1
+	} else if err := step.Forget(e.variables); err != nil {
+		return nil, err
+	}
 	if succeeded {
 		e.log(smstslog.Info, fmt.Sprintf("Successfully completed the action (%s) with the exit win32 code %d", n.Name, out.Code))
 		e.reportNode(Event{Kind: StepSucceeded, MessageID: msgStepSucceeded, Severity: Information, ExitCode: out.Code, Output: out.Output}, i)

@@ -110,6 +110,11 @@ func (e *Engine) node(ctx context.Context, i int) (*Result, error) {
 		e.repeated = true
 		return e.step(ctx, i, "")
 	}
+	goesOn := e.continues == i+1
+	e.continues = 0
+	if goesOn { // it has begun: neither its condition nor what it changed itself is asked again
+		return e.step(ctx, i, "")
+	}
 	if in.off { // also a node of a disabled group, to which only the debugger's Set Current leads
 		e.skip(i, true, "it is disabled")
 		return nil, e.saveSoon(ctx)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine"
 	"github.com/bootyard/bootyard/tsengine/machine"
+	"github.com/bootyard/bootyard/tsengine/process"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
 	"github.com/bootyard/bootyard/tsengine/step"
 )
@@ -121,6 +123,67 @@ func TestInstallPackageTS90(t *testing.T) {
 			require.Empty(t, r.engine.Variables().Value("_BootyardListPosition"))
 		})
 	}
+}
+
+// folder is a machine.Content with one folder for all packages.
+type folder string
+
+func (f folder) Fetch(context.Context, machine.ContentRequest, machine.Progress) (machine.Fetched, error) {
+	return machine.Fetched{Dir: string(f)}, nil
+}
+
+// A list that goes on after a restart does so whatever became of its condition and whoever asked for the restart too, and
+// one that was interrupted leaves no position to the next list.
+func TestListsGoOnAfterRestarts(t *testing.T) {
+	list := setVariable("AA001", "BYD00005:restart") + setVariable("AA002", "BYD00005:one") + setVariable("AA003", "BYD00005:Two")
+	packages := func(condition, attribute string) string {
+		s := packageStep(hidden("BaseVariableName", "AA"))
+		return strings.Replace(strings.Replace(s, "</step>", condition+"</step>", 1), "<step ", "<step "+attribute+" ", 1)
+	}
+	o := offered(wire.Program{Name: "One", Command: "exit 0 one"}, wire.Program{Name: "Two", Command: "exit 0 two"}, wire.Program{Name: "restart", Command: "exit 3010"})
+	t.Run("a condition that no longer holds", func(t *testing.T) {
+		r, _ := installing(t, o, nil, list+packages(variableCondition("_SMSTSLastActionName", "notEquals", "Package"), ""))
+		require.Equal(t, tsengine.Succeeded, r.result.Outcome, r.result.Error)
+		require.Equal(t, []string{"exit 3010", "exit 0 one", "exit 0 two"}, r.commands.lines)
+	})
+	t.Run("TS-111 SMSTSRebootRequested as well", func(t *testing.T) {
+		done := filepath.Join(t.TempDir(), "done")
+		real := offered(wire.Program{Name: "restart", Command: "sh -c 'echo ask >> " + done + "; echo SMSTSRebootRequested=HD >> $BOOTYARD_TSENV; exit 194'"},
+			wire.Program{Name: "One", Command: "sh -c 'echo one >> " + done + "'"}, wire.Program{Name: "Two", Command: "sh -c 'echo two >> " + done + "'"})
+		r := execute(t, parse(t, list+packages("", "")), func(c *tsengine.Config) {
+			c.Machine = machine.Capabilities{Commands: process.Runner{}, Content: folder(t.TempDir()), Software: real}
+		})
+		require.Equal(t, tsengine.RestartRequested, r.result.Outcome, r.result.Error)
+		engine, err := r.engine.Resume(r.store.last(t), tsengine.FullOS)
+		require.NoError(t, err)
+		result, err := engine.Run(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, tsengine.Succeeded, result.Outcome, result.Error)
+		text, err := os.ReadFile(done)
+		require.NoError(t, err)
+		require.Equal(t, "ask\none\ntwo\n", string(text))
+	})
+	t.Run("TS-112a interrupted", func(t *testing.T) {
+		r := execute(t, parse(t, list+packages("", `continueOnError="true"`)+packages("", "")), func(c *tsengine.Config) {
+			c.Machine.Content, c.Machine.Software = content{&bench{}}, o
+		})
+		require.Equal(t, tsengine.RestartRequested, r.result.Outcome)
+		engine, err := r.engine.Resume(r.store.last(t), tsengine.FullOS)
+		require.NoError(t, err)
+		ctx, kill := context.WithCancel(t.Context())
+		r.commands.on = func(string) { kill() }
+		result, err := engine.Run(ctx)
+		require.NoError(t, err)
+		require.Equal(t, tsengine.Cancelled, result.Outcome, "the rest of the list is not taken for installed")
+		r.commands.on = nil
+		engine, err = engine.Resume(r.store.last(t), tsengine.FullOS)
+		require.NoError(t, err)
+		result, err = engine.Run(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, tsengine.RestartRequested, result.Outcome, "the second list begins at its first entry")
+		require.Equal(t, []string{"exit 3010", "exit 0 one", "exit 3010"}, r.commands.lines)
+		require.True(t, slices.ContainsFunc(r.recorder.events, func(e tsengine.Event) bool { return e.ExitCode == step.CodeInterrupted }))
+	})
 }
 
 func TestInstallPackageProgram(t *testing.T) {

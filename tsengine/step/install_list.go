@@ -14,6 +14,7 @@ import (
 
 	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/smstslog"
+	"github.com/bootyard/bootyard/tsengine/variable"
 )
 
 const (
@@ -27,6 +28,19 @@ const (
 
 // restartInitiated is an installer's "success, and I am restarting the machine".
 const restartInitiated uint32 = 1641
+
+// Forget removes what a step that asks for a restart of its own keeps for the time after it.
+func Forget(v *variable.Environment) error {
+	for _, name := range []string{positionVariable, restartedVariable, updatedVariable, upgradeStarted} {
+		if _, set := v.LookupGlobal(name); !set {
+			continue
+		}
+		if err := v.Set(name, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // numbered reads the list of a base variable: BASE01, BASE02, ... or with three digits, up to the first gap (TS-90).
 func numbered(c *Context, base string, digits int) []string {

@@ -46,8 +46,8 @@ func (InstallPackage) Run(ctx context.Context, c *Context) Outcome {
 	for i := first; i < len(entries); i++ {
 		out := installProgram(ctx, c, entries[i])
 		switch {
-		case ctx.Err() != nil:
-			return out
+		case ctx.Err() != nil && (out.Err != nil || i+1 < len(entries)): // cancelled, and not everything is installed
+			return Failure(CodeFailed, errors.Join(ctx.Err(), out.Err))
 		case out.Err != nil && onward && len(entries) > 1:
 			c.Log(smstslog.Error, fmt.Sprintf("%s failed, the list goes on: %v", entries[i], out.Err))
 		case out.Err != nil:
