@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"hash/fnv"
 	"net"
 	"net/url"
 
@@ -81,6 +82,18 @@ func (s shareSource) Shared(ctx context.Context) ([]packageshare.Package, error)
 	for _, p := range all {
 		if p.PackageShare && p.Version > 0 {
 			out = append(out, packageshare.Package{ID: p.ID, Version: p.Version})
+		}
+	}
+	images, err := s.site.BootImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range images {
+		if b.PackageShare {
+			// Boot images have no version: a hash of what they are stands for it.
+			h := fnv.New32a()
+			fmt.Fprintf(h, "%s/%s/%s/%d", b.SHA256, b.Kernel, b.Initrd, b.Size)
+			out = append(out, packageshare.Package{ID: b.ID, Version: int(h.Sum32() >> 1), Dir: b.Dir, Files: []string{b.Kernel, b.Initrd}})
 		}
 	}
 	return out, nil

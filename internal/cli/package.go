@@ -49,7 +49,7 @@ place; with --url the files are sent to it.`
 	unshared := false
 	share := &cobra.Command{
 		Use: "share PACKAGE", Short: "Copy a package to the package share, from which deployments may run it in place (DOP-5)", Args: cobra.ExactArgs(1),
-		Long: `Copy a package to the package share of the distribution point, so that deployments
+		Long: `Copy a package, or a boot image by its id, to the package share of the distribution point, so that deployments
 with the option DirectFromDP may run it in place. It costs disk for a second copy,
 and what is run from there is not verified (DOP-15). The appliance offers a share
 when share.enabled is set in its configuration.`,

@@ -258,6 +258,26 @@ func shares(t *testing.T) {
 	sharePresent(t)
 }
 
+// TestDOPT4SharedBootImage: with media and PXE, and everything shared, there are AsNeeded and DirectFromDP.
+func TestDOPT4SharedBootImage(t *testing.T) {
+	b := newBench(t)
+	spec := exampleOneSpec(b, wire.MediaAndPXE)
+	share := func(id, action string) { call[wire.Package](b, "POST", "/packages/"+id+"/"+action, nil) }
+	for _, p := range call[[]wire.Package](b, "GET", "/packages", nil) {
+		share(p.ID, "share")
+	}
+	require.Equal(t, []string{"DEP-44"}, b.offers(spec)[wire.DirectFromDP], "DOP-8: the boot image counts")
+	share(b.Image.ID, "share")
+	got := b.offers(spec)
+	require.Empty(t, got[wire.AsNeeded])
+	require.Equal(t, []string{"DEP-43"}, got[wire.AllBefore])
+	require.Empty(t, got[wire.DirectFromDP])
+	spec.DeploymentOption = wire.DirectFromDP
+	require.NotEmpty(t, b.create(spec).ID)
+	share(b.Image.ID, "unshare")
+	require.Equal(t, "DEP-44", b.bad(spec).Rule)
+}
+
 func noBootImage(t *testing.T) {
 	b := newBench(t)
 	spec, _ := onlyScripts(b, true)

@@ -26,23 +26,32 @@ func TestDOP13DirectInAMachine(t *testing.T) {
 	}
 	t.Parallel()
 	s := newScene(t, func(c *stage.Config) { c.More = "share:\n  enabled: true\n" })
+	share := func(id string) string {
+		require.NoError(t, s.API.Do(t.Context(), http.MethodPost, "/api/v1/packages/"+id+"/share", nil, nil))
+		dir := filepath.Join(s.DataDir(), "share", "packages", id)
+		require.Eventually(t, func() bool { _, err := os.Stat(dir); return err == nil }, time.Minute, 100*time.Millisecond)
+		return dir
+	}
 	sequence, err := s.Sequence(t.Context(), "Deploy Debian", examples.Debian)
 	require.NoError(t, err)
 	spec := small("direct", lab.BIOS, 0x27)
 	s.device(spec)
-	_, err = s.DeployNow(t.Context(), spec.Name, sequence)
-	require.NoError(t, err)
+	// The operating system's image too is read where it lies, in the boot environment (DOP-T4).
+	share(s.BootImage)
+	share(s.OSImage)
+	s.deploy(wire.DeploymentSpec{TaskSequence: sequence, Purpose: wire.Required, MakeAvailableTo: wire.MediaAndPXE, DeploymentOption: wire.DirectFromDP,
+		Assignments: []wire.Assignment{{Kind: wire.ASAP}}}, "direct")
 	m := s.boot(spec)
-	require.Equal(t, wire.RunSucceeded, s.ended("direct").State)
+	deployed := s.ended("direct")
+	require.Equal(t, wire.RunSucceeded, deployed.State, deployed.Message)
+	inPlace(s, deployed.ID)
 
 	dir := t.TempDir()
 	script := "echo the share says AAAA, $1 >/dev/console\nfind /var/lib/bootyard/Packages /var/lib/bootyard/ClientCache -type f 2>/dev/null | wc -l >/dev/console\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "tell.sh"), []byte(script), 0o644))
 	pkg, err := s.Package(t.Context(), "Tell", "package", dir)
 	require.NoError(t, err)
-	require.NoError(t, s.API.Do(t.Context(), http.MethodPost, "/api/v1/packages/"+pkg+"/share", nil, nil))
-	shared := filepath.Join(s.DataDir(), "share", "packages", pkg, "tell.sh")
-	require.Eventually(t, func() bool { _, err := os.Stat(shared); return err == nil }, time.Minute, 100*time.Millisecond)
+	shared := filepath.Join(share(pkg), "tell.sh")
 	require.NoError(t, os.WriteFile(shared, []byte(strings.Replace(script, "AAAA", "BBBB", 1)), 0o755))
 	var out wire.Sequence
 	xml := strings.ReplaceAll(strings.ReplaceAll(examples.Inventory, "BYD00003", pkg), "sh inventory.sh", "sh tell.sh %_SMSTSRunFromDP%")
@@ -55,10 +64,19 @@ func TestDOP13DirectInAMachine(t *testing.T) {
 	log, err := os.ReadFile(filepath.Join(s.DataDir(), "share", "samba", "log"))
 	require.NoError(t, err)
 	require.Contains(t, string(log), "opened file "+pkg+"/tell.sh read=Yes write=No", "the distribution point's own log")
-	events := call[[]wire.Event](s, http.MethodGet, "/runs/"+run.ID+"/events", nil)
-	told := false
-	for _, e := range events {
-		told = told || e.Kind == wire.EventContent && strings.Contains(e.Text, "not verified (DOP-15)") && e.Bytes == 0
+	inPlace(s, run.ID)
+}
+
+// inPlace holds that a run used content where it lies, and downloaded none.
+func inPlace(s *scene, run string) {
+	s.t.Helper()
+	used := 0
+	for _, e := range call[[]wire.Event](s, http.MethodGet, "/runs/"+run+"/events", nil) {
+		if e.Kind == wire.EventContent {
+			used++
+			require.Contains(s.t, e.Text, "not verified (DOP-15)")
+			require.Zero(s.t, e.Bytes)
+		}
 	}
-	require.True(t, told)
+	require.Equal(s.t, 1, used)
 }

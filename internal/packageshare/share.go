@@ -35,8 +35,12 @@ const (
 
 // Package is one that asks for a place in the share.
 type Package struct {
-	ID      string
+	ID string
+	// Version changes when the files do.
 	Version int
+	// Dir and Files are for what is not in the library, a boot image: names of files in a folder.
+	Dir   string
+	Files []string
 }
 
 // Source is where packages and their files come from. It is used from one goroutine.

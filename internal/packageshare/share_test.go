@@ -252,3 +252,24 @@ func TestNewSaysWhatToMend(t *testing.T) {
 	_, err = packageshare.New(c)
 	require.ErrorContains(t, err, "apt-get install samba")
 }
+
+// DOP-8: a boot image is in no library; its files come from its folder, and from nowhere else.
+func TestDOP8BootImage(t *testing.T) {
+	s := newSource(t)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "vmlinuz"), []byte("kernel"), 0o600))
+	image := packageshare.Package{ID: "BYD00007", Version: 4711, Dir: dir, Files: []string{"vmlinuz"}}
+	s.set(image)
+	c := config(t, s)
+	share := open(t, c)
+	require.NoError(t, share.Sync(t.Context()))
+	require.True(t, share.Ready(image.ID, image.Version))
+	text, err := os.ReadFile(filepath.Join(c.Dir, "packages", image.ID, "vmlinuz"))
+	require.NoError(t, err)
+	require.Equal(t, "kernel", string(text))
+	image.Version, image.Files = 4712, []string{"../secret"}
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(dir), "secret"), nil, 0o600))
+	s.set(image)
+	require.Error(t, share.Sync(t.Context()))
+	require.NoFileExists(t, filepath.Join(c.Dir, "packages", image.ID, "secret"))
+}

@@ -86,9 +86,12 @@ func (s *Share) Sync(ctx context.Context) error {
 // put makes a version of a package the one in the share. It appears at once and complete; whoever has a file of the former
 // one open keeps it.
 func (s *Share) put(ctx context.Context, p Package) error {
-	_, m, err := s.config.Source.ManifestVersion(p.ID, p.Version)
-	if err != nil {
-		return err
+	var m content.Manifest
+	if p.Dir == "" {
+		var err error
+		if _, m, err = s.config.Source.ManifestVersion(p.ID, p.Version); err != nil {
+			return err
+		}
 	}
 	began := time.Now()
 	fresh := filepath.Join(s.tree(), newFolder, p.ID)
@@ -107,6 +110,11 @@ func (s *Share) put(ctx context.Context, p Package) error {
 			break
 		}
 	}
+	for _, name := range p.Files {
+		if err == nil {
+			err = copyPlain(ctx, root, p.Dir, name)
+		}
+	}
 	if err := errors.Join(err, root.Close()); err != nil {
 		return errors.Join(err, os.RemoveAll(fresh))
 	}
@@ -122,7 +130,7 @@ func (s *Share) put(ctx context.Context, p Package) error {
 	s.mu.Lock()
 	s.here[p.ID] = p.Version
 	s.mu.Unlock()
-	s.config.Log.Info("package is in the share", "package", p.ID, "version", p.Version, "files", len(m.Files), "bytes", m.TotalSize, "took", time.Since(began).Round(time.Millisecond))
+	s.config.Log.Info("package is in the share", "package", p.ID, "version", p.Version, "files", len(m.Files)+len(p.Files), "took", time.Since(began).Round(time.Millisecond))
 	return nil
 }
 
@@ -150,6 +158,26 @@ func (s *Share) copy(ctx context.Context, root *os.Root, f content.File) error {
 		return fmt.Errorf("file %q is damaged in the content library: `bootyard package verify` tells which, update the package from its source", f.Path)
 	}
 	return nil
+}
+
+// copyPlain brings a file of a folder of this machine.
+func copyPlain(ctx context.Context, root *os.Root, dir, name string) error {
+	source, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	from, err := source.Open(name)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := root.OpenFile(filepath.Base(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, reader{ctx, from})
+	return errors.Join(err, to.Sync(), to.Close())
 }
 
 // take removes a package from the share.

@@ -98,16 +98,25 @@ func (s *Service) importPackage(ctx context.Context, p wire.Package, dir string,
 	return p, err
 }
 
-// SetPackageShare says whether a package is copied to the package share (DOP-5).
+// SetPackageShare says whether a package, or a boot image, is copied to the
+// package share (DOP-5).
 // What that changes for deployments is seen when they are looked at (DOP-9).
 func (s *Service) SetPackageShare(ctx context.Context, id string, on bool) (p wire.Package, err error) {
 	err = s.Store.Update(ctx, func(tx *store.Tx) error {
-		if p, err = tx.Package(id); err != nil {
-			return orMissing(err, "package", fmt.Sprintf("no package has the id %q", printable(id, 40)), "see `bootyard package list`")
-		}
-		p.PackageShare = on
-		if err := tx.PutPackage(p); err != nil {
-			return err
+		if image, err := tx.BootImage(id); err == nil {
+			image.PackageShare = on
+			p = wire.Package{ID: image.ID, Name: image.Name, Kind: wire.KindBootImage, PackageShare: on, Size: image.Size, Files: 2, Created: image.Created}
+			if err := tx.PutBootImage(image); err != nil {
+				return err
+			}
+		} else {
+			if p, err = tx.Package(id); err != nil {
+				return orMissing(err, "package", fmt.Sprintf("no package has the id %q", printable(id, 40)), "see `bootyard package list`")
+			}
+			p.PackageShare = on
+			if err := tx.PutPackage(p); err != nil {
+				return err
+			}
 		}
 		return s.audit(ctx, tx, wire.StatusMessage{Rule: "DOP-5", Text: fmt.Sprintf("package %s copied to the package share: %t", p.ID, on)})
 	})
@@ -291,6 +300,7 @@ func (s *Service) PutBootImage(ctx context.Context, b wire.BootImage) (wire.Boot
 		switch {
 		case err == nil:
 			b.Created, b.Name = old.Created, cmp.Or(b.Name, old.Name)
+			b.PackageShare = b.PackageShare || old.PackageShare
 		case errors.Is(err, store.ErrNotFound):
 			if _, err := tx.Sequence(b.ID); err == nil {
 				return refusal(409, "TRM-4", "id", b.ID+" is the id of a task sequence", "leave the id out")

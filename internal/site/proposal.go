@@ -134,8 +134,9 @@ func undebuggable(c wire.Collection, members int) string {
 
 func (p *proposal) validateOption() error {
 	shares, packages := true, packagesOf(p.tx, p.sequence)
-	if p.sequence.BootImage != "" { // DOP-8: it counts, and boot images have no share yet
-		shares = false
+	if id := p.sequence.BootImage; id != "" { // DOP-8: it counts
+		image, err := p.tx.BootImage(id)
+		shares = err == nil && image.PackageShare
 	}
 	if slices.ContainsFunc(p.sequence.References, func(r wire.Reference) bool { return r.Kind == "application" }) { // DOP-6
 		shares = false

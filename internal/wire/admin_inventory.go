@@ -141,6 +141,9 @@ type BootImage struct {
 	Size    int64     `json:"size,omitempty"`
 	SHA256  string    `json:"sha256,omitempty"`
 	Created time.Time `json:"created"`
+	// PackageShare copies it to the package share (DOP-5); it counts for the
+	// option DirectFromDP (DOP-8).
+	PackageShare bool `json:"packageShare,omitempty"`
 }
 
 // Reference is something that a sequence needs (TRM-2), with the step behind it.
