@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/bootyard/bootyard/content/client"
 	"github.com/bootyard/bootyard/tsengine/machine"
@@ -188,4 +189,33 @@ func (k *kit) clearContent() {
 	if err := os.RemoveAll(filepath.Join(k.dir, "Packages")); err != nil {
 		k.log.Warn("the run's content stays on the disk", "err", err)
 	}
+}
+
+// Remove implements machine.ContentRemover: for the cache of the run only, and for nothing that is to be kept or preserved
+// (TS-136).
+func (s *contentStore) Remove(_ context.Context, packageID string) (bool, error) {
+	if s.place != nil {
+		return false, nil // it lies on the share
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.Contains(s.Kept, packageID) || slices.Contains(s.Preserved, packageID) {
+		return false, nil
+	}
+	entries, err := os.ReadDir(s.dir())
+	if err != nil {
+		return false, fmt.Errorf("look at the content of the run: %w", err)
+	}
+	gone := false
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), packageID+".") {
+			continue
+		}
+		removed, err := client.Remove(s.dir(), entry.Name())
+		if err != nil {
+			return gone, err
+		}
+		gone = gone || removed
+	}
+	return gone, nil
 }

@@ -82,3 +82,35 @@ func TestSoftwareFromTheRealAppliance(t *testing.T) {
 	}
 	require.Equal(t, `["BYD00015:setup"]`, readFile(t, filepath.Join(r.state, "programs.json")))
 }
+
+// TS-46, OSDAppClearCache: with the real appliance the application that is superseded and its content come to a run that names
+// only the new one, the old one goes first, and the content does not stay in the run's cache.
+func TestSupersedenceFromTheRealAppliance(t *testing.T) {
+	r := newRealSite(t, func(files *appliance) site.ContentLibrary { return library{files} })
+	s, dir := r.site, t.TempDir()
+	old, next, mark := filepath.Join(dir, "old"), filepath.Join(dir, "next"), filepath.Join(dir, "cached")
+	require.NoError(t, os.WriteFile(old, nil, 0o600))
+	for _, id := range []string{"BYD00015", "BYD00016"} {
+		_, err := s.ImportPackage(s.Ctx, wire.Package{ID: id, Name: "Tools " + id}, "/nowhere")
+		require.NoError(t, err)
+	}
+	put := func(name, pack, install, uninstall, file string, supersedes ...wire.Supersedence) {
+		_, err := s.PutApplication(s.Ctx, wire.Application{ID: "ScopeId_1/Application_" + name, Name: name, Supersedes: supersedes,
+			Types: []wire.DeploymentType{{Name: "sh", Package: pack, Install: install, Uninstall: uninstall, Detection: wire.Detection{File: file}}}})
+		require.NoError(t, err)
+	}
+	put("old", "BYD00016", "never", "sh -c 'test -e image.tar && rm "+old+"'", old)
+	put("next", "BYD00015", "sh -c 'test ! -e "+old+" && cp image.tar "+next+"'", "", next, wire.Supersedence{Application: "old", Uninstall: true})
+	r.deploy(t, "Software", setVariable("OSDAppClearCache", "true"), installStep("InstallApplicationAction", "by name", "ApplicationName=ScopeId_1/Application_next"),
+		command("look", "sh -c 'ls "+filepath.Join(r.state, "Packages")+" &gt; "+mark+"'"))
+	a := r.client(t, func(c *agent.Config) { c.Commands = process.Runner{} })
+	require.NoError(t, a.RunOnce(context.Background()))
+	r.advance(time.Hour)
+	require.NoError(t, a.RunOnce(context.Background()))
+	runs, err := s.Runs(s.Ctx, r.device.ID, "", 10)
+	require.NoError(t, err)
+	require.Equal(t, wire.RunSucceeded, runs[0].State, runs[0].Message)
+	require.NoFileExists(t, old)
+	require.FileExists(t, next)
+	require.NotContains(t, readFile(t, mark), "BYD00015", "OSDAppClearCache")
+}

@@ -52,10 +52,14 @@ func newApplicationCreateCommand(env *environment) *cobra.Command {
   name: Editor
   version: "2.1"
   dynamic: true                   # any sequence may install it by a base variable
+  supersedes:                     # whose place it takes
+    - application: Old Editor
+      uninstall: true             # remove it first; else the installer deals with it
   deploymentTypes:                # the first whose requirement holds
     - name: Debian
       package: BYD00004           # content, optional
       install: sh install.sh      # in the content's folder; exit code 3010 restarts
+      uninstall: sh remove.sh     # when another application supersedes this one
       detection: {deb: editor, version: "2.1"}   # file, command, deb, rpm or msi
       requirement: Role equals desk              # as conditions of a sequence
       dependencies: [Runtime]     # installed before
@@ -147,6 +151,10 @@ func printApplication(env *environment, a wire.Application) error {
 		row(w, "id", a.ID)
 		row(w, "version", strings.TrimSpace(a.Version+" "+a.Publisher))
 		row(w, "dynamic", yes(a.Dynamic))
+		row(w, "retired", yes(a.Retired))
+		for _, s := range a.Supersedes {
+			row(w, "supersedes", s.Application+map[bool]string{true: " (uninstalled first)"}[s.Uninstall])
+		}
 		for i, d := range a.Types {
 			row(w, fmt.Sprint("type ", i+1), d.Name)
 			row(w, "  package", d.Package)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -114,6 +115,8 @@ func (s *Service) checkApplication(a wire.Application) error {
 		return bad("name", "a name that begins with ScopeId_ would be taken for an id", "choose another name")
 	case a.ID != "" && !modelName.MatchString(a.ID):
 		return bad("id", fmt.Sprintf("%q is no model name such as ScopeId_x/Application_y", printable(a.ID, 80)), "leave it out, or copy it from the sequence that refers to it")
+	case len(a.Supersedes) > maxDependencies:
+		return bad("supersedes", fmt.Sprintf("an application supersedes at most %d others", maxDependencies), "leave some out")
 	case len(a.Types) == 0 || len(a.Types) > maxTypes:
 		return bad("deploymentTypes", fmt.Sprintf("an application has 1 to %d deployment types", maxTypes), "add one with install and detection")
 	}
@@ -122,6 +125,8 @@ func (s *Service) checkApplication(a wire.Application) error {
 		switch {
 		case strings.TrimSpace(d.Install) == "" || len(d.Install) > maxCommand:
 			return bad(field+"install", "a deployment type needs an install command", "give one, such as: sh install.sh")
+		case len(d.Uninstall) > maxCommand:
+			return bad(field+"uninstall", "an uninstall command has at most 32000 characters", "shorten it")
 		case d.Package != "" && !wire.ValidObjectID(d.Package):
 			return bad(field+"package", fmt.Sprintf("%q is no package id", printable(d.Package, 40)), "see `bootyard package list`")
 		case d.Detection == (wire.Detection{Version: d.Detection.Version}):
@@ -165,6 +170,28 @@ func applicationProblems(tx *store.Tx, a wire.Application) (bad []wire.Reason, e
 			}
 		}
 	}
+	replaced, err := supersedenceProblems(tx, a)
+	return append(bad, replaced...), err
+}
+
+// supersedenceProblems is what keeps an application from taking the place of others: one that is retired ends a deployment
+// before it starts (TS-46).
+func supersedenceProblems(tx *store.Tx, a wire.Application) (bad []wire.Reason, err error) {
+	for _, s := range a.Supersedes {
+		old, err := findApplication(tx, s.Application)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			bad = append(bad, reason("TSV-2", fmt.Sprintf("application %q supersedes %s, which does not exist", a.Name, printable(s.Application, 80))))
+		case err != nil:
+			return nil, err
+		case old.ID == a.ID:
+			bad = append(bad, reason("TSV-2", fmt.Sprintf("application %q supersedes itself", a.Name)))
+		case old.Retired:
+			bad = append(bad, reason("TS-46", fmt.Sprintf("application %q supersedes %q, which is retired", a.Name, old.Name)))
+		case s.Uninstall && !slices.ContainsFunc(old.Types, func(d wire.DeploymentType) bool { return d.Uninstall != "" }):
+			bad = append(bad, reason("TSV-2", fmt.Sprintf("application %q uninstalls %q, which has no uninstall command", a.Name, old.Name)))
+		}
+	}
 	return bad, nil
 }
 
@@ -195,6 +222,11 @@ func eachApplication(tx *store.Tx, ref string, seen map[string]bool, visit func(
 	}
 	seen[a.ID] = true
 	visit(a)
+	for _, s := range a.Supersedes { // what it removes, it needs
+		if err := eachApplication(tx, s.Application, seen, visit); err != nil {
+			return err
+		}
+	}
 	for _, d := range a.Types {
 		for _, ref := range d.Dependencies {
 			if err := eachApplication(tx, ref, seen, visit); err != nil {

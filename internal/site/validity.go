@@ -48,6 +48,15 @@ func (v *validity) checkIn(seq wire.Sequence, chain []string) ([]wire.Reason, er
 			}
 			bad = append(bad, inside...)
 		}
+		if ok && r.Kind == "application" { // TS-46: such a sequence does not start
+			if a, err := findApplication(v.tx, r.ID); err == nil {
+				replaced, err := supersedenceProblems(v.tx, a)
+				if err != nil {
+					return nil, err
+				}
+				bad = append(bad, replaced...)
+			}
+		}
 		if ok {
 			continue
 		}

@@ -35,10 +35,22 @@ type Application struct {
 	// Dynamic lets a sequence install it by a base variable.
 	Dynamic bool             `json:"dynamic,omitempty"`
 	Types   []DeploymentType `json:"deploymentTypes"`
-	Created time.Time        `json:"created"`
-	Updated time.Time        `json:"updated"`
+	// Supersedes are applications whose place this one takes.
+	Supersedes []Supersedence `json:"supersedes,omitempty"`
+	// Retired is no longer to be used: what supersedes it cannot be installed by a
+	// sequence (TS-46).
+	Retired bool      `json:"retired,omitempty"`
+	Created time.Time `json:"created"`
+	Updated time.Time `json:"updated"`
 	// Invalid says what keeps it from being installed.
 	Invalid []Reason `json:"invalid,omitempty"`
+}
+
+// Supersedence is an application that another one takes the place of.
+type Supersedence struct {
+	Application string `json:"application"` // id or name
+	// Uninstall removes it first; else the installer of the new one deals with it.
+	Uninstall bool `json:"uninstall,omitempty"`
 }
 
 // DeploymentType is one way to install an application.
@@ -46,6 +58,9 @@ type DeploymentType struct {
 	Name    string `json:"name"`
 	Package string `json:"package,omitempty"` // content; empty needs none
 	Install string `json:"install"`
+	// Uninstall removes what Install brought; it runs when another application
+	// supersedes this one and says so.
+	Uninstall string `json:"uninstall,omitempty"`
 	// WorkingDir is relative to the content's folder.
 	WorkingDir string    `json:"workingDir,omitempty"`
 	Detection  Detection `json:"detection"`

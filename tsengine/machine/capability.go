@@ -77,6 +77,12 @@ type Detacher interface {
 	Detach(line string) error
 }
 
+// ContentRemover is implemented by Content that can give room back before the run ends.
+type ContentRemover interface {
+	// Remove takes the content of a package out of the cache of the run; false says that it has to stay, or is not there.
+	Remove(ctx context.Context, packageID string) (bool, error)
+}
+
 // Commands runs programs.
 type Commands interface {
 	// Run starts a program and waits for its end. When ctx ends or the timeout expires, the program and everything it

@@ -217,6 +217,9 @@ func (n *installation) install(ctx context.Context, name string, depth int) appR
 	if r := n.dependencies(ctx, app, kind, depth); r.state == appError || r.restart {
 		return r
 	}
+	if r := n.supersede(ctx, app); r.state == appError || r.restart {
+		return r
+	}
 	return n.execute(ctx, app, kind)
 }
 
@@ -291,5 +294,5 @@ func (n *installation) execute(ctx context.Context, app wire.Application, kind *
 		return failedApp(CodeFailed, "application %q: the install command succeeded and the application is not detected; correct its detection or its install command", app.Name)
 	}
 	n.Log(smstslog.Info, fmt.Sprintf("Application %q was installed", app.Name))
-	return appResult{}
+	return n.clearCache(ctx, kind.Package)
 }
