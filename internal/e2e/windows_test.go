@@ -34,7 +34,7 @@ func TestTS118WindowsFromWIM(t *testing.T) {
 			require.NoError(t, err)
 			driver := t.TempDir()
 			require.NoError(t, os.WriteFile(filepath.Join(driver, "e1.inf"), []byte("[Version]\r\n"), 0o600))
-			drivers, err := s.Package(t.Context(), "Drivers", "driver", driver)
+			drivers, err := s.Package(t.Context(), "Drivers", wire.KindDriverPackage, driver)
 			require.NoError(t, err)
 			sequence, err := s.Sequence(t.Context(), "Deploy Windows", windowsSequence(firmware, image, drivers))
 			require.NoError(t, err)
