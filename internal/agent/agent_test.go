@@ -15,6 +15,7 @@ import (
 
 	"github.com/bootyard/bootyard/content/client"
 	"github.com/bootyard/bootyard/internal/agent"
+	"github.com/bootyard/bootyard/internal/agent/agenttest"
 	"github.com/bootyard/bootyard/internal/agent/link"
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine/machine"
@@ -93,19 +94,19 @@ func osSequence(after ...string) string {
 // installed is an agent in an installed system on a virtual clock.
 type installed struct {
 	*appliance
-	machine  *fakeMachine
-	clock    *clock
-	screen   *screen
-	commands *commands
+	machine  *agenttest.Machine
+	clock    *agenttest.Clock
+	screen   *agenttest.Screen
+	commands *agenttest.Commands
 	config   agent.Config
 	agent    *agent.Agent
 }
 
 func newInstalled(t *testing.T) *installed {
 	t.Helper()
-	c := &clock{now: start}
-	i := &installed{appliance: newAppliance(t, c.Now), clock: c, screen: &screen{}, commands: &commands{},
-		machine: &fakeMachine{clock: c, identity: wire.Identity{MACs: []string{"52:54:00:00:00:01"}, Zone: "Europe/Amsterdam"}}}
+	c := agenttest.NewClock(start)
+	i := &installed{appliance: newAppliance(t, c.Now), clock: c, screen: &agenttest.Screen{}, commands: &agenttest.Commands{},
+		machine: &agenttest.Machine{Clock: c, Self: wire.Identity{MACs: []string{"52:54:00:00:00:01"}, Zone: "Europe/Amsterdam"}}}
 	i.run.LaunchMode = wire.LaunchSMS
 	i.config = agent.Config{URL: i.server.URL, CAPEM: i.ca.PEM(), CASPKI: i.ca.SPKI(), ClientToken: clientToken, Machine: i.machine, Clock: c,
 		Console: agent.NewConsole(i.screen, c.Now), Dir: filepath.Join(t.TempDir(), "state"), Commands: i.commands,
@@ -138,7 +139,7 @@ func (i *installed) offer(c wire.Candidate) {
 
 func (i *installed) at(t *testing.T, now time.Time) error {
 	t.Helper()
-	i.clock.set(now)
+	i.clock.Set(now)
 	return i.agent.RunOnce(context.Background())
 }
 
@@ -158,10 +159,10 @@ func TestRunGoesOnInTheInstalledSystem(t *testing.T) {
 		return d
 	}
 	require.NoError(t, b.boot(context.Background()))
-	require.Equal(t, 1, b.machine.restarts)
+	require.Equal(t, 1, b.machine.Restarts)
 	require.Equal(t, wire.FullOS, b.run.Awaits)
 	require.Nil(t, b.finish)
-	require.Empty(t, b.commands.all())
+	require.Empty(t, b.commands.All())
 
 	// The network is not there when the new system comes up.
 	b.mu.Lock()
@@ -177,7 +178,7 @@ func TestRunGoesOnInTheInstalledSystem(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
 	require.Error(t, a.RunOnce(ctx))
-	require.Equal(t, []string{"echo two"}, b.commands.all(), "resuming needs no network (TS-118a)")
+	require.Equal(t, []string{"echo two"}, b.commands.All(), "resuming needs no network (TS-118a)")
 	require.Contains(t, b.screen.String(), wire.MarkInstalledOS)
 
 	b.mu.Lock()
@@ -188,7 +189,7 @@ func TestRunGoesOnInTheInstalledSystem(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, a.RunOnce(context.Background()))
 	require.True(t, b.finish.Succeeded)
-	require.Equal(t, []string{"echo two"}, b.commands.all(), "nothing runs twice")
+	require.Equal(t, []string{"echo two"}, b.commands.All(), "nothing runs twice")
 	require.NotZero(t, marks)
 	require.Equal(t, resumeToken, b.sessions[1].ResumeToken)
 	require.Equal(t, clientToken, readFile(t, filepath.Join(state, "client.token")))
@@ -219,15 +220,15 @@ func TestScheduleIsObeyed(t *testing.T) {
 	c.Assignments = []wire.Assignment{{Kind: wire.Once, Start: &wire.Moment{At: due, UTC: true}}}
 	i.offer(c)
 	require.NoError(t, i.at(t, start))
-	require.Empty(t, i.commands.all())
+	require.Empty(t, i.commands.All())
 	require.False(t, i.agent.Next().After(start.Add(time.Hour)))
 	require.NoError(t, i.at(t, due.Add(-time.Minute)))
-	require.Empty(t, i.commands.all())
+	require.Empty(t, i.commands.All())
 	require.Equal(t, due, i.agent.Next().UTC())
 	require.NoError(t, i.at(t, due))
-	require.Equal(t, []string{"echo one"}, i.commands.all())
+	require.Equal(t, []string{"echo one"}, i.commands.All())
 	require.NoError(t, i.at(t, due.Add(24*time.Hour)))
-	require.Len(t, i.commands.all(), 1, "once is once")
+	require.Len(t, i.commands.All(), 1, "once is once")
 }
 
 func TestLocalTimeIsTheDevices(t *testing.T) {
@@ -237,9 +238,9 @@ func TestLocalTimeIsTheDevices(t *testing.T) {
 	c.Assignments = []wire.Assignment{{Kind: wire.Once, Start: &wire.Moment{At: time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)}}}
 	i.offer(c)
 	require.NoError(t, i.at(t, time.Date(2026, 11, 22, 18, 59, 59, 0, time.UTC)))
-	require.Empty(t, i.commands.all())
+	require.Empty(t, i.commands.All())
 	require.NoError(t, i.at(t, time.Date(2026, 11, 22, 19, 0, 0, 0, time.UTC)), "20:00 in Amsterdam is 19:00 UTC in winter")
-	require.Len(t, i.commands.all(), 1)
+	require.Len(t, i.commands.All(), 1)
 }
 
 func TestWillNotRerun(t *testing.T) {
@@ -252,11 +253,11 @@ func TestWillNotRerun(t *testing.T) {
 	}
 	i.offer(c)
 	require.NoError(t, i.at(t, start.Add(time.Hour)))
-	require.Len(t, i.commands.all(), 1)
+	require.Len(t, i.commands.All(), 1)
 	for range 3 {
 		require.NoError(t, i.at(t, start.Add(2*time.Hour)))
 	}
-	require.Len(t, i.commands.all(), 1)
+	require.Len(t, i.commands.All(), 1)
 	require.Len(t, i.messages, 1, "a skip is reported once (RRN-9)")
 	require.Contains(t, i.messages[0].Text, "RRN-9")
 }
@@ -268,7 +269,7 @@ func TestUserInstalls(t *testing.T) {
 	c.Purpose, c.Rerun = wire.Available, wire.RerunNever
 	i.offer(c)
 	require.NoError(t, i.at(t, start))
-	require.Empty(t, i.commands.all())
+	require.Empty(t, i.commands.All())
 	items, _ := i.agent.List()
 	require.Len(t, items, 1)
 	require.True(t, items[0].MayStart)
@@ -277,7 +278,7 @@ func TestUserInstalls(t *testing.T) {
 		require.NoError(t, i.agent.Install(c.Deployment))
 		require.NoError(t, i.at(t, start.Add(time.Hour)))
 	}
-	require.Len(t, i.commands.all(), 2, "RRN-4")
+	require.Len(t, i.commands.All(), 2, "RRN-4")
 }
 
 func TestSignInStartsIt(t *testing.T) {
@@ -290,10 +291,10 @@ func TestSignInStartsIt(t *testing.T) {
 	c.Assignments = []wire.Assignment{{Kind: wire.LogOn}}
 	i.offer(c)
 	require.NoError(t, i.at(t, start))
-	require.Empty(t, i.commands.all())
+	require.Empty(t, i.commands.All())
 	users = []string{"ann"}
 	require.NoError(t, i.at(t, start.Add(time.Minute)))
-	require.Len(t, i.commands.all(), 1)
+	require.Len(t, i.commands.All(), 1)
 	users = []string{"ann", "bob"}
 	require.NoError(t, i.at(t, start.Add(2*time.Minute)))
 	items, status := i.agent.List()
@@ -320,13 +321,13 @@ func TestRestartInTheMiddleAndWindows(t *testing.T) {
 		return p
 	}
 	require.ErrorContains(t, i.at(t, start), "MWN-13")
-	require.Zero(t, i.machine.restarts)
+	require.Zero(t, i.machine.Restarts)
 	require.Equal(t, start.Add(5*time.Hour), i.agent.Next().UTC())
 	require.ErrorIs(t, i.at(t, start.Add(5*time.Hour)), agent.ErrRestarting)
-	require.Equal(t, 1, i.machine.restarts)
+	require.Equal(t, 1, i.machine.Restarts)
 	i.open(t)
 	require.NoError(t, i.at(t, start.Add(5*time.Hour+time.Minute)))
-	require.Equal(t, []string{"echo one", "echo two"}, i.commands.all())
+	require.Equal(t, []string{"echo one", "echo two"}, i.commands.All())
 }
 
 func TestKilledDuringAStep(t *testing.T) {
@@ -336,12 +337,12 @@ func TestKilledDuringAStep(t *testing.T) {
 	c.Assignments = []wire.Assignment{{Kind: wire.ASAP}}
 	i.offer(c)
 	ctx, kill := context.WithCancel(context.Background())
-	i.commands.on = func(context.Context, machine.Command) { kill() }
+	i.commands.On = func(context.Context, machine.Command) { kill() }
 	require.Error(t, i.agent.RunOnce(ctx))
-	i.commands.on = nil
+	i.commands.On = nil
 	i.open(t)
 	require.NoError(t, i.at(t, start.Add(time.Minute)))
-	require.Equal(t, []string{"echo one"}, i.commands.all(), "TS-112a: not run again, and the run has failed")
+	require.Equal(t, []string{"echo one"}, i.commands.All(), "TS-112a: not run again, and the run has failed")
 	_, status := i.agent.List()
 	require.Contains(t, status.LastText, "failed")
 }
@@ -352,7 +353,7 @@ func TestStateIsPrivate(t *testing.T) {
 	c := candidate()
 	c.Assignments = []wire.Assignment{{Kind: wire.ASAP}}
 	i.offer(c)
-	i.commands.on = func(context.Context, machine.Command) {
+	i.commands.On = func(context.Context, machine.Command) {
 		require.NoError(t, filepath.Walk(i.config.Dir, func(path string, info os.FileInfo, err error) error {
 			require.NoError(t, err)
 			if !strings.Contains(path, "Packages") && !strings.Contains(path, "logs") {
@@ -362,5 +363,5 @@ func TestStateIsPrivate(t *testing.T) {
 		}))
 	}
 	require.NoError(t, i.at(t, start))
-	require.Len(t, i.commands.all(), 1)
+	require.Len(t, i.commands.All(), 1)
 }

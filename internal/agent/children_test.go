@@ -31,7 +31,7 @@ func TestTS46DisabledChild(t *testing.T) {
 			offered.Assignments = []wire.Assignment{{Kind: wire.Once, Start: &wire.Moment{At: start.Add(time.Hour), UTC: true}}}
 			i.offer(offered)
 			require.NoError(t, i.at(t, start.Add(time.Hour)))
-			require.Equal(t, c.ran, i.commands.all())
+			require.Equal(t, c.ran, i.commands.All())
 			require.Contains(t, i.screen.String(), c.says)
 		})
 	}

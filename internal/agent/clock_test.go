@@ -18,10 +18,10 @@ func TestInstalledClockDecadesOff(t *testing.T) {
 			i.appliance.now = func() time.Time { return start }
 			require.NoError(t, i.at(t, start)) // deployed with the right time
 			for range 2 {                      // the battery is not replaced by one good start
-				i.machine.set = nil
+				i.machine.Clocks = nil
 				i.open(t)
 				require.NoError(t, i.at(t, at))
-				require.Equal(t, []time.Time{start}, i.machine.set)
+				require.Equal(t, []time.Time{start}, i.machine.Clocks)
 			}
 		})
 	}
@@ -30,6 +30,6 @@ func TestInstalledClockDecadesOff(t *testing.T) {
 		require.NoError(t, i.at(t, start))
 		i.open(t)
 		require.ErrorIs(t, i.at(t, start.AddDate(0, 6, 0)), link.ErrUntrusted, "the certificate has expired")
-		require.Empty(t, i.machine.set)
+		require.Empty(t, i.machine.Clocks)
 	})
 }

@@ -36,7 +36,7 @@ func TestTS170OrganisationSubtitleAndBars(t *testing.T) {
 	b.run.SequenceXML = sequenceOf(command("first", "echo %_SMSTSOrgName%"))
 	require.NoError(t, b.boot(t.Context()))
 	require.Contains(t, b.screen.String(), "Lab of Acme | Debian\r\n")
-	require.Equal(t, []string{"echo Lab of Acme"}, b.commands.all())
+	require.Equal(t, []string{"echo Lab of Acme"}, b.commands.All())
 
 	b = newBench(t) // the custom progress text stands in the sequence's object (TS-8)
 	b.run.SequenceXML = object(sequenceOf(command("first", "echo one")), "CustomProgressMsg", "Please do not switch off")

@@ -27,7 +27,7 @@ func allBefore(t *testing.T) *installed {
 	i.offer(c)
 	for _, at := range []time.Duration{0, time.Hour} {
 		require.NoError(t, i.at(t, start.Add(at)))
-		require.Empty(t, i.commands.all(), "DOP-12: missing content, no start")
+		require.Empty(t, i.commands.All(), "DOP-12: missing content, no start")
 		require.Empty(t, i.claims)
 		require.Len(t, i.messages, 1, "the appliance is told, once")
 		require.Contains(t, i.messages[0].Text, "SCH-17")
@@ -41,7 +41,7 @@ func TestAllBeforeWaitsForContent(t *testing.T) {
 	i.addPackage("BYD00004", "other", "x")
 	i.requests = nil
 	require.NoError(t, i.at(t, start.Add(2*time.Hour)))
-	require.Equal(t, []string{"echo one", "sh run.sh"}, i.commands.all())
+	require.Equal(t, []string{"echo one", "sh run.sh"}, i.commands.All())
 	lastBlob, claim := 0, 0
 	for n, r := range i.requests {
 		if strings.Contains(r, "/blobs/") {
@@ -75,7 +75,7 @@ func TestContentThatIsMissingAtTheDeadline(t *testing.T) {
 	}
 	require.NoError(t, i.at(t, start.Add(2*time.Hour+time.Minute)))
 	require.Len(t, i.claims, 1)
-	require.Empty(t, i.commands.all(), "DOP-12")
+	require.Empty(t, i.commands.All(), "DOP-12")
 	require.False(t, finish.Succeeded, "SCH-17")
 	require.EqualValues(t, 0x80091007, finish.ExitCode)
 	require.Contains(t, finish.Message, "no step was run")
@@ -85,7 +85,7 @@ func TestContentThatIsMissingAtTheDeadline(t *testing.T) {
 	require.Contains(t, status.LastText, "0x80091007")
 	i.addPackage("BYD00004", "other", "x")
 	require.NoError(t, i.at(t, start.Add(3*time.Hour)))
-	require.Empty(t, i.commands.all(), "one failure per due time")
+	require.Empty(t, i.commands.All(), "one failure per due time")
 }
 
 // SCH-17: "as soon as possible" is due when it arrives; its content may take an hour more.
@@ -122,10 +122,10 @@ func TestSCH17AsSoonAsPossibleWaitsAnHour(t *testing.T) {
 				require.NoError(t, i.at(t, start.Add(time.Hour)))
 				require.Len(t, i.claims, 1)
 				if comes {
-					require.Equal(t, []string{"sh run.sh"}, i.commands.all())
+					require.Equal(t, []string{"sh run.sh"}, i.commands.All())
 					return
 				}
-				require.Empty(t, i.commands.all())
+				require.Empty(t, i.commands.All())
 				require.False(t, finish.Succeeded)
 				require.Contains(t, finish.Message, "no step was run")
 				require.NoError(t, i.at(t, start.Add(2*time.Hour)))
@@ -163,7 +163,7 @@ func TestTS133SequenceSaysHowOften(t *testing.T) {
 	b.addPackage("BYD00003", "run.sh", "echo hello")
 	b.run.SequenceXML = sequenceOf(packageCommand("use it", "BYD00003", "sh run.sh"), command("tell", "echo from %_SMSTSLastContentDownloadLocation%"))
 	require.NoError(t, b.boot(t.Context()))
-	require.Equal(t, []string{"sh run.sh", "echo from self"}, b.commands.all())
+	require.Equal(t, []string{"sh run.sh", "echo from self"}, b.commands.All())
 }
 
 // TS-134, with the real client behind it: the program's files are used, wrong ones are replaced.
@@ -174,7 +174,7 @@ func TestTS134ProviderInARun(t *testing.T) {
 			b.addPackage("BYD00003", "run.sh", "echo hello")
 			b.run.Variables = map[string]string{"SMSTSDownloadProgram": "get"}
 			b.run.SequenceXML = sequenceOf(packageCommand("use it", "BYD00003", "sh run.sh"))
-			b.commands.on = func(_ context.Context, c machine.Command) {
+			b.commands.On = func(_ context.Context, c machine.Command) {
 				if rest, ok := strings.CutPrefix(c.Line, "get BYD00003 "); ok {
 					require.Contains(t, strings.Join(c.Environment, "\n"), "_SMSTSHTTPBYD00003=")
 					require.NoError(t, os.WriteFile(filepath.Join(strings.Trim(rest, `"`), "run.sh"), []byte(text), 0o600))
@@ -183,7 +183,7 @@ func TestTS134ProviderInARun(t *testing.T) {
 				require.Equal(t, "echo hello", readFile(t, filepath.Join(c.Dir, "run.sh")))
 			}
 			require.NoError(t, b.boot(t.Context()))
-			require.Len(t, b.commands.all(), 2)
+			require.Len(t, b.commands.All(), 2)
 			require.Equal(t, text != "echo hello", strings.Contains(strings.Join(b.requests, "\n"), "/blobs/"), "downloaded only when the program's is wrong")
 			noSecrets(t, string(b.log))
 		})

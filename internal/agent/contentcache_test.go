@@ -61,13 +61,13 @@ func TestTS136PreserveContent(t *testing.T) {
 	i.hourly()
 	cache := filepath.Join(i.config.Dir, "ClientCache")
 	require.NoError(t, i.at(t, start))
-	require.Equal(t, []string{"echo cache " + cache, "sh run.sh", "sh run.sh"}, i.commands.all())
+	require.Equal(t, []string{"echo cache " + cache, "sh run.sh", "sh run.sh"}, i.commands.All())
 	require.Equal(t, []string{"BYD00003"}, cachedIDs(t, cache), "what was needed while the variable said so")
 	require.NoDirExists(t, filepath.Join(i.config.Dir, "Packages"), "the run's own content goes with it")
 	require.Equal(t, 2, i.blobs())
 
 	require.NoError(t, i.at(t, start.Add(time.Hour)))
-	require.Len(t, i.commands.all(), 6)
+	require.Len(t, i.commands.All(), 6)
 	require.Equal(t, 3, i.blobs(), "a later run takes it from the cache first")
 
 	// Rot that keeps size and time is found, because a run hashes what comes from the cache.
@@ -78,13 +78,13 @@ func TestTS136PreserveContent(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file, []byte("echo evil!"), 0o600))
 	require.NoError(t, os.Chtimes(file, info.ModTime(), info.ModTime()))
-	i.commands.on = func(_ context.Context, c machine.Command) {
+	i.commands.On = func(_ context.Context, c machine.Command) {
 		if strings.HasPrefix(c.Dir, cache) {
 			require.Equal(t, "echo hello", readFile(t, filepath.Join(c.Dir, "run.sh")))
 		}
 	}
 	require.NoError(t, i.at(t, start.Add(2*time.Hour)))
-	require.Len(t, i.commands.all(), 9)
+	require.Len(t, i.commands.All(), 9)
 	require.Equal(t, 5, i.blobs())
 }
 
@@ -107,7 +107,7 @@ func TestTS136ClientCacheIsBounded(t *testing.T) {
 	} {
 		i.run.SequenceXML = sequenceOf(packageCommand("use it", c.id, "true"))
 		require.NoError(t, i.at(t, start.Add(time.Duration(n)*time.Hour)))
-		require.Len(t, i.commands.all(), n+1, "content that does not fit is used all the same")
+		require.Len(t, i.commands.All(), n+1, "content that does not fit is used all the same")
 		require.Equal(t, c.left, cachedIDs(t, cache), "the oldest goes out")
 	}
 	require.Contains(t, i.screen.String(), "BYD00006 is not preserved")
@@ -127,7 +127,7 @@ func TestDOP12CacheTooSmall(t *testing.T) {
 	i.offer(c)
 	require.NoError(t, i.at(t, start))
 	require.NoError(t, i.at(t, start.Add(2*time.Hour)))
-	require.Empty(t, i.commands.all())
+	require.Empty(t, i.commands.All())
 	require.NotEmpty(t, i.messages)
 	require.Contains(t, i.messages[0].Text, "client cache may hold")
 	require.Equal(t, []string{"BYD00003"}, cachedIDs(t, filepath.Join(i.config.Dir, "ClientCache")))
@@ -171,6 +171,6 @@ func TestTS136PreservedOverTheRestart(t *testing.T) {
 	require.NoError(t, err)
 	b.policy = func(wire.PolicyRequest) wire.Policy { return wire.Policy{} }
 	require.NoError(t, a.RunOnce(t.Context()))
-	require.Equal(t, []string{"sh run.sh", "echo " + filepath.Join(state, "ClientCache")}, b.commands.all())
+	require.Equal(t, []string{"sh run.sh", "echo " + filepath.Join(state, "ClientCache")}, b.commands.All())
 	require.Equal(t, []string{"BYD00002", "BYD00003"}, cachedIDs(t, filepath.Join(state, "ClientCache")))
 }

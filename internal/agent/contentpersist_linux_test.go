@@ -46,7 +46,7 @@ func TestTS136PersistContent(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			lines := b.commands.all()
+			lines := b.commands.All()
 			require.True(t, strings.HasPrefix(lines[len(lines)-1], "echo %_SMSTSBYD"), "the variable went with the content")
 			require.Equal(t, c.left, cachedIDs(t, filepath.Join(b.config.Dir, "Packages")))
 			require.Contains(t, string(b.log), "was removed to make room")

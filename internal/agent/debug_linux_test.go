@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/internal/agent"
+	"github.com/bootyard/bootyard/internal/agent/agenttest"
 	"github.com/bootyard/bootyard/internal/api"
 	"github.com/bootyard/bootyard/internal/inspect"
 	"github.com/bootyard/bootyard/internal/pki"
@@ -23,7 +24,7 @@ import (
 )
 
 // shortPauses is a clock that stands still while a machine waits for an appliance that is away.
-type shortPauses struct{ *clock }
+type shortPauses struct{ *agenttest.Clock }
 
 func (shortPauses) Sleep(ctx context.Context, _ time.Duration) error {
 	timer := time.NewTimer(10 * time.Millisecond)
@@ -48,7 +49,7 @@ type debugBench struct {
 func newDebugBench(t *testing.T) *debugBench {
 	d := &debugBench{bench: newBench(t), t: t}
 	d.Site = sitetest.New(t, func(c *site.Config) { c.Inspector = inspect.Sequences{} })
-	d.clock.set(d.Site.Clock.Now())
+	d.clock.Set(d.Site.Clock.Now())
 	ca, err := pki.Open(t.TempDir())
 	require.NoError(t, err)
 	cert, err := ca.Server(nil, []net.IP{net.IPv4(127, 0, 0, 1)}, d.Site.Clock.Now())
@@ -69,7 +70,7 @@ func newDebugBench(t *testing.T) *debugBench {
 	d.Deploy(wire.DeploymentSpec{TaskSequence: q.ID, Collection: d.Collection("lab", device).ID, Purpose: wire.Required, MakeAvailableTo: wire.MediaAndPXE, Debug: true})
 	token, err := d.IssueBootToken(d.Ctx, site.BootBinding{UUID: sitetest.UUID(1), MAC: sitetest.MAC(1), Address: "127.0.0.1", LaunchMode: wire.LaunchPXE})
 	require.NoError(t, err)
-	d.machine.identity = sitetest.Identity(1)
+	d.machine.Self = sitetest.Identity(1)
 	d.config.Boot = agent.Boot{URL: server.URL, CASPKI: ca.SPKI(), CAPEM: ca.PEM(), Token: token, MAC: sitetest.MAC(1)}
 	d.config.DebugHold = 50 * time.Millisecond
 	d.config.Clock = shortPauses{d.clock}
@@ -147,7 +148,7 @@ func TestDBG3ShellInTheBootEnvironment(t *testing.T) {
 	_, err = d.DebugCommand(ctx, "lab-01", wire.DebugAsk{Action: "run"})
 	require.NoError(t, err)
 	d.ends()
-	require.Equal(t, []string{"echo one", "echo two"}, d.commands.all())
+	require.Equal(t, []string{"echo one", "echo two"}, d.commands.All())
 	texts := ""
 	messages, err := d.Messages(ctx, "audit")
 	require.NoError(t, err)
@@ -178,7 +179,7 @@ func TestDBG7PausedOverAKillAndARestartOfTheAppliance(t *testing.T) {
 
 	d.stop() // the agent is killed
 	require.Error(t, <-d.ended)
-	require.Equal(t, []string{"echo one"}, d.commands.all())
+	require.Equal(t, []string{"echo one"}, d.commands.All())
 	reported := *v.Reported
 	d.starts()
 	v = d.until(func(v wire.DebugView) bool { return v.Paused && !v.Reported.Before(reported) })
@@ -188,5 +189,5 @@ func TestDBG7PausedOverAKillAndARestartOfTheAppliance(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 3, c.Number, "numbers go on over the restart")
 	d.ends()
-	require.Equal(t, []string{"echo one", "echo two"}, d.commands.all())
+	require.Equal(t, []string{"echo one", "echo two"}, d.commands.All())
 }

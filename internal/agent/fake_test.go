@@ -22,6 +22,7 @@ import (
 
 	"github.com/bootyard/bootyard/content/client"
 	"github.com/bootyard/bootyard/internal/agent"
+	"github.com/bootyard/bootyard/internal/agent/agenttest"
 	"github.com/bootyard/bootyard/internal/agent/link"
 	"github.com/bootyard/bootyard/internal/pki"
 	"github.com/bootyard/bootyard/internal/wire"
@@ -259,10 +260,10 @@ func answer(w http.ResponseWriter, status int, v any) {
 // bench is a boot environment with everything made up but the agent, the engine and TLS.
 type bench struct {
 	*appliance
-	machine  *fakeMachine
-	clock    *clock
-	screen   *screen
-	commands *commands
+	machine  *agenttest.Machine
+	clock    *agenttest.Clock
+	screen   *agenttest.Screen
+	commands *agenttest.Commands
 	config   agent.BootConfig
 }
 
@@ -270,9 +271,9 @@ var start = time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC)
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	c := &clock{now: start}
-	b := &bench{appliance: newAppliance(t, func() time.Time { return start }), clock: c, screen: &screen{}, commands: &commands{},
-		machine: &fakeMachine{clock: c, identity: wire.Identity{UUID: "4c4c4544-0042-3510-8052-b4c04f4d4e32", MACs: []string{"52:54:00:00:00:01"}, Firmware: wire.UEFI, Arch: "amd64"}}}
+	c := agenttest.NewClock(start)
+	b := &bench{appliance: newAppliance(t, func() time.Time { return start }), clock: c, screen: &agenttest.Screen{}, commands: &agenttest.Commands{},
+		machine: &agenttest.Machine{Clock: c, Self: wire.Identity{UUID: "4c4c4544-0042-3510-8052-b4c04f4d4e32", MACs: []string{"52:54:00:00:00:01"}, Firmware: wire.UEFI, Arch: "amd64"}}}
 	b.config = agent.BootConfig{
 		Boot:    agent.Boot{URL: b.server.URL, CASPKI: b.ca.SPKI(), CAPEM: b.ca.PEM(), Token: bootToken, BootID: "b1"},
 		Machine: b.machine, Clock: c, Console: agent.NewConsole(b.screen, c.Now), Dir: t.TempDir(), Commands: b.commands,

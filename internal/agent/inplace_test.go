@@ -56,7 +56,7 @@ func direct(t *testing.T) (*bench, *shareFolder) {
 func TestTS130RunsFromTheShare(t *testing.T) {
 	b, f := direct(t)
 	var dirs []string
-	b.commands.on = func(_ context.Context, c machine.Command) {
+	b.commands.On = func(_ context.Context, c machine.Command) {
 		if c.Line == "sh run.sh" {
 			dirs = append(dirs, c.Dir)
 			require.Zero(t, f.ended)
@@ -64,7 +64,7 @@ func TestTS130RunsFromTheShare(t *testing.T) {
 	}
 	require.NoError(t, b.boot(t.Context()))
 	require.Equal(t, []string{filepath.Join(f.dir, "BYD00003"), filepath.Join(f.dir, "BYD00004")}, dirs)
-	require.Equal(t, []string{"echo true false", "sh run.sh", "sh run.sh", `echo \\dp\packages\BYD00004 ` + filepath.Join(f.dir, "BYD00004")}, b.commands.all())
+	require.Equal(t, []string{"echo true false", "sh run.sh", "sh run.sh", `echo \\dp\packages\BYD00004 ` + filepath.Join(f.dir, "BYD00004")}, b.commands.All())
 	require.Equal(t, []machine.FolderRequest{{Path: `\\dp\packages`, Account: "nobody", Password: sharePassword, Port: 4445, ReadOnly: true, Sealed: true}}, f.connected, "once")
 	require.Equal(t, 1, f.ended, "disconnected at the end")
 	require.NotContains(t, strings.Join(b.requests, "\n"), "/blobs/")
@@ -104,12 +104,12 @@ func TestTS130WithoutAShareNothingRuns(t *testing.T) {
 			b, f := direct(t)
 			c.change(b, f)
 			require.ErrorContains(t, b.boot(t.Context()), c.fails)
-			require.NotContains(t, b.commands.all(), "sh run.sh")
+			require.NotContains(t, b.commands.All(), "sh run.sh")
 			require.NotContains(t, strings.Join(b.requests, "\n"), "/blobs/", "and nothing is downloaded instead")
 		})
 	}
 	b, f := direct(t) // a step that fails leaves no connection behind
-	b.commands.on = nil
+	b.commands.On = nil
 	b.run.SequenceXML = sequenceOf(packageCommand("one", "BYD00003", "exit 9"))
 	require.Error(t, b.boot(t.Context()))
 	require.Len(t, f.connected, 1)

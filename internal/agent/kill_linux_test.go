@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/internal/agent"
+	"github.com/bootyard/bootyard/internal/agent/agenttest"
 	"github.com/bootyard/bootyard/internal/agent/host"
 	"github.com/bootyard/bootyard/internal/agent/link"
 	"github.com/bootyard/bootyard/internal/wire"
@@ -54,7 +55,7 @@ func beVictim(job []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	system := host.System{}
-	machine := &fakeMachine{clock: &clock{}, identity: wire.Identity{MACs: []string{"52:54:00:00:00:01"}, Zone: "UTC"}}
+	machine := &agenttest.Machine{Clock: &agenttest.Clock{}, Self: wire.Identity{MACs: []string{"52:54:00:00:00:01"}, Zone: "UTC"}}
 	console := agent.NewConsole(os.Stderr, system.Now)
 	backoff := link.Backoff{First: 10 * time.Millisecond, Max: 50 * time.Millisecond, For: 30 * time.Second}
 	if v.Environment == wire.WinPE {

@@ -24,18 +24,18 @@ func reset(t *testing.T) (b *bench, volume string) {
 	b.run.SequenceXML = sequenceOf(partition(), command("first", "echo one"), command("second", "echo two"), command("third", "echo three"), command("fourth", "echo four"))
 	ctx, kill := context.WithCancel(context.Background())
 	b.fail = func(r *http.Request) int {
-		if len(b.commands.all()) > 0 && strings.HasSuffix(r.URL.Path, "/checkpoint") {
+		if len(b.commands.All()) > 0 && strings.HasSuffix(r.URL.Path, "/checkpoint") {
 			return http.StatusServiceUnavailable
 		}
 		return 0
 	}
-	b.commands.on = func(_ context.Context, c machine.Command) {
+	b.commands.On = func(_ context.Context, c machine.Command) {
 		if c.Line == "echo three" {
 			kill()
 		}
 	}
 	require.Error(t, b.boot(ctx))
-	b.commands.on, b.fail = nil, nil
+	b.commands.On, b.fail = nil, nil
 	b.config.Dir, b.bootUsed = t.TempDir(), false // nothing in RAM survived, and the loader got a new token
 	b.policy = func(wire.PolicyRequest) wire.Policy {
 		return wire.Policy{Action: wire.ActionResume, ActiveRun: b.run.ID}
@@ -53,7 +53,7 @@ func TestNewerStateOnTheDiskCounts(t *testing.T) {
 	require.Error(t, b.boot(context.Background()))
 	require.EqualValues(t, 0x800704D3, b.finish.ExitCode)
 	require.Equal(t, "third", b.finish.Step, "TS-112a, TS-117a: the disk knows what was being done; the appliance only the first")
-	require.Equal(t, []string{"echo one", "echo two", "echo three"}, b.commands.all(), "nothing twice")
+	require.Equal(t, []string{"echo one", "echo two", "echo three"}, b.commands.All(), "nothing twice")
 	require.Contains(t, b.screen.String(), "on the disk: the appliance missed the last one")
 }
 
@@ -112,7 +112,7 @@ func TestRunThatMovedToTheDiskIsNotRepeatedHere(t *testing.T) {
 	require.NoError(t, b.boot(context.Background()))
 	require.Contains(t, b.screen.String(), "the run goes on in the installed system")
 	require.Equal(t, wire.FullOS, b.run.Awaits, "now the appliance knows")
-	require.Equal(t, 2, b.machine.restarts)
+	require.Equal(t, 2, b.machine.Restarts)
 	require.Nil(t, b.finish)
 }
 
@@ -127,7 +127,7 @@ func TestTS154LogGoesOnOnTheVolume(t *testing.T) {
 	place := filepath.Join(volume, "Logs", "Smstslog", "smsts.log")
 	there := ""
 	b.run.SequenceXML = sequenceOf(command("before", "echo zero"), partition(), command("break it", "exit 5"))
-	b.commands.on = func(_ context.Context, c machine.Command) {
+	b.commands.On = func(_ context.Context, c machine.Command) {
 		if c.Line == "exit 5" {
 			there = readFile(t, place)
 		} else {

@@ -38,7 +38,7 @@ func TestAttendedMediumStartsNothingWithoutAPerson(t *testing.T) {
 	require.Contains(t, b.screen.String(), `"Hall 3"`)
 	require.Contains(t, b.screen.String(), "deployment BYD20007 (Debian)")
 	require.Empty(t, b.claims, "MED-1, S-37")
-	require.Empty(t, b.commands.all())
+	require.Empty(t, b.commands.All())
 
 	b = attended(t, nil)
 	b.config.Keys = nil
@@ -49,7 +49,7 @@ func TestAttendedMediumStartsNothingWithoutAPerson(t *testing.T) {
 func TestAttendedMediumGoesOnByEnter(t *testing.T) {
 	b := attended(t, &typed{lines: []string{""}})
 	require.NoError(t, b.boot(context.Background()))
-	require.Equal(t, []string{"echo one"}, b.commands.all())
+	require.Equal(t, []string{"echo one"}, b.commands.All())
 	require.Len(t, b.policies, 2, "asked again after the wait")
 
 	// A required deployment of an attended medium waits as well, and so does a menu.
@@ -72,7 +72,7 @@ func TestAttendedMediumDoesNotHangARun(t *testing.T) {
 		return wire.Policy{Action: wire.ActionLocal, Reasons: []wire.Reason{{Rule: "MED-25", Text: "was just deployed"}}}
 	}
 	require.NoError(t, b.boot(context.Background()))
-	require.Equal(t, 1, b.machine.restarts)
+	require.Equal(t, 1, b.machine.Restarts)
 	require.NotContains(t, b.screen.String(), question)
 
 	b = attended(t, &typed{})

@@ -30,7 +30,7 @@ func TestApplianceRestartedDuringADownload(t *testing.T) {
 	b.config.Backoff = link.Backoff{First: 20 * time.Millisecond, Max: 100 * time.Millisecond, For: time.Minute}
 	b.config.Retry = client.Retry{Count: 1, Delay: 20 * time.Millisecond}
 	seen := ""
-	b.commands.on = func(_ context.Context, c machine.Command) { seen = readFile(t, c.Dir+"/big") }
+	b.commands.On = func(_ context.Context, c machine.Command) { seen = readFile(t, c.Dir+"/big") }
 
 	address := b.server.Listener.Addr().String()
 	cut, back := make(chan struct{}), make(chan error, 1)

@@ -26,7 +26,7 @@ func TestPXE23PasswordIsAskedFirst(t *testing.T) {
 	began := o.clock.Now()
 	require.NoError(t, o.boot(context.Background()), o.screen.String())
 	require.False(t, told, "no deployment is told before")
-	require.Equal(t, []string{"echo listed"}, o.commands.all())
+	require.Equal(t, []string{"echo listed"}, o.commands.All())
 	require.Contains(t, o.screen.String(), "3 wrong passwords; the next try is possible in 1m0s")
 	require.GreaterOrEqual(t, o.clock.Now().Sub(began).Seconds(), 60.0)
 	require.NotContains(t, o.screen.String()+o.site.Log.String(), pxePassword)
@@ -42,7 +42,7 @@ func TestPXE23NobodyCanType(t *testing.T) {
 	agent.Explain(o.config.Console, err)
 	require.Contains(t, o.screen.String(), "asks for its PXE password, and nobody can type here (PXE-23)")
 	require.Contains(t, o.screen.String(), "or from a medium")
-	require.Empty(t, o.commands.all())
+	require.Empty(t, o.commands.All())
 	messages, err := o.site.Messages(o.site.Ctx, "")
 	require.NoError(t, err)
 	told := false
@@ -57,5 +57,5 @@ func TestPXE23MediaAreNotAsked(t *testing.T) {
 	require.NoError(t, o.site.SetPXEPassword(o.site.Ctx, pxePassword))
 	o.from(t, true, o.hidden.ID)
 	require.NoError(t, o.boot(context.Background()), o.screen.String())
-	require.Equal(t, []string{"echo hidden"}, o.commands.all())
+	require.Equal(t, []string{"echo hidden"}, o.commands.All())
 }

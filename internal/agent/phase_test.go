@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/internal/agent"
+	"github.com/bootyard/bootyard/internal/agent/agenttest"
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine/machine"
 )
@@ -15,7 +16,7 @@ import (
 // slowDisk takes its time by the virtual clock.
 type slowDisk struct {
 	*disk
-	clock *clock
+	clock *agenttest.Clock
 }
 
 func (d slowDisk) Capabilities() machine.Capabilities {
@@ -63,7 +64,7 @@ func TestPhasesLastAsLongAsTheirWork(t *testing.T) {
 	b.addPackage("BYD00003", "run.sh", "echo hello")
 	b.run.SequenceXML = osSequence(packageCommand("in the new OS", "BYD00003", "sh run.sh"))
 	b.onBlob = func() { _ = b.clock.Sleep(context.Background(), 7*time.Second) }
-	b.commands.on = func(ctx context.Context, _ machine.Command) { _ = b.clock.Sleep(ctx, 5*time.Second) }
+	b.commands.On = func(ctx context.Context, _ machine.Command) { _ = b.clock.Sleep(ctx, 5*time.Second) }
 	state := t.TempDir()
 	b.config.NewTarget = func(r agent.TargetRequest) agent.Target { return slowDisk{&disk{dir: state, files: r.Files}, b.clock} }
 	require.NoError(t, b.boot(context.Background()), b.screen.String())

@@ -10,14 +10,6 @@ import (
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
-// Detach makes the fake a machine.Detacher.
-func (c *commands) Detach(line string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lines = append(c.lines, "detached: "+line)
-	return nil
-}
-
 // TS-122: SMSTSPostAction is started last, expanded, once, after success and after failure, in both environments.
 func TestTS122PostAction(t *testing.T) {
 	setPost := `<step type="SMS_TaskSequence_SetVariableAction" name="post" successCodeList="0"><action/><defaultVarList><variable name="VariableName" hidden="true">SMSTSPostAction</variable><variable name="VariableValue" hidden="true">bye %Who%</variable></defaultVarList></step>`
@@ -32,15 +24,15 @@ func TestTS122PostAction(t *testing.T) {
 			offered.Rerun = wire.RerunNever
 			i.offer(offered)
 			require.NoError(t, i.at(t, start.Add(time.Hour)))
-			require.Equal(t, []string{line, "detached: bye all"}, i.commands.all())
+			require.Equal(t, []string{line, "detached: bye all"}, i.commands.All())
 			require.NoError(t, i.at(t, start.Add(61*time.Minute)))
-			require.Len(t, i.commands.all(), 2, "once")
+			require.Len(t, i.commands.All(), 2, "once")
 		})
 		t.Run("boot environment "+name, func(t *testing.T) {
 			b := newBench(t)
 			b.run.Variables, b.run.SequenceXML = map[string]string{"Who": "all"}, body
 			require.Equal(t, succeeds, b.boot(context.Background()) == nil)
-			require.Equal(t, []string{line, "detached: bye all"}, b.commands.all())
+			require.Equal(t, []string{line, "detached: bye all"}, b.commands.All())
 		})
 	}
 }

@@ -27,7 +27,7 @@ func TestPreparedSystemIsSwitchedOff(t *testing.T) {
 	c.Assignments = []wire.Assignment{{Kind: wire.ASAP}}
 	i.offer(c)
 	require.ErrorIs(t, i.at(t, start), agent.ErrRestarting)
-	require.Equal(t, 1, i.machine.offs)
-	require.Zero(t, i.machine.restarts)
-	require.Empty(t, i.commands.all())
+	require.Equal(t, 1, i.machine.Offs)
+	require.Zero(t, i.machine.Restarts)
+	require.Empty(t, i.commands.All())
 }

@@ -62,7 +62,7 @@ func TestTS19PowerPlan(t *testing.T) {
 		}
 		i.open(t)
 		_ = i.at(t, start.Add(time.Hour+time.Minute))
-		require.Equal(t, []string{"exit 3010", "exit 0"}, i.commands.all())
+		require.Equal(t, []string{"exit 3010", "exit 0"}, i.commands.All())
 		return i
 	}
 	t.Run("kept, again after a restart, and back", func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestTS154Places(t *testing.T) {
 	offered.Assignments = []wire.Assignment{{Kind: wire.Once, Start: &wire.Moment{At: start.Add(time.Hour), UTC: true}}}
 	i.offer(offered)
 	require.NoError(t, i.at(t, start.Add(time.Hour)))
-	require.Equal(t, []string{"echo " + i.config.Logs.During}, i.commands.all())
+	require.Equal(t, []string{"echo " + i.config.Logs.During}, i.commands.All())
 	require.Contains(t, readFile(t, filepath.Join(i.config.Logs.End, smstslog.Name)), "Successfully completed the task sequence")
 	require.NoFileExists(t, filepath.Join(i.config.Logs.During, smstslog.Name))
 }

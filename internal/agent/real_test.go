@@ -64,7 +64,7 @@ func newRealSite(t *testing.T, content func(*appliance) site.ContentLibrary, aft
 		c.Inspector, c.Content, c.StateDir = inspect.Sequences{}, content(b.appliance), states
 		c.CheckCondition = inspect.Condition
 	})
-	b.clock.set(s.Clock.Now())
+	b.clock.Set(s.Clock.Now())
 	ca, err := pki.Open(t.TempDir())
 	require.NoError(t, err)
 	cert, err := ca.Server(nil, []net.IP{net.IPv4(127, 0, 0, 1)}, s.Clock.Now())
@@ -85,8 +85,8 @@ func newRealSite(t *testing.T, content func(*appliance) site.ContentLibrary, aft
 
 	r.token, err = s.IssueBootToken(s.Ctx, site.BootBinding{Boot: "", UUID: sitetest.UUID(1), MAC: sitetest.MAC(1), Address: "127.0.0.1", LaunchMode: wire.LaunchPXE})
 	require.NoError(t, err)
-	b.machine.identity = sitetest.Identity(1)
-	b.machine.identity.Zone = "Europe/Amsterdam"
+	b.machine.Self = sitetest.Identity(1)
+	b.machine.Self.Zone = "Europe/Amsterdam"
 	b.config.Boot = agent.Boot{URL: server.URL, CASPKI: ca.SPKI(), CAPEM: ca.PEM(), Token: r.token, MAC: sitetest.MAC(1)}
 	// Content comes from the bench's server, which has another CA; the test trusts both.
 	r.both = transports{base: server.URL, own: trust(t, ca, b.clock.Now), other: trust(t, b.ca, func() time.Time { return start })}
@@ -123,7 +123,7 @@ func (r *realSite) deploy(t *testing.T, name string, steps ...string) time.Time 
 // advance moves both clocks.
 func (r *realSite) advance(d time.Duration) {
 	r.site.Clock.Advance(d)
-	r.clock.set(r.site.Clock.Now())
+	r.clock.Set(r.site.Clock.Now())
 }
 
 // TestAgainstTheRealAppliance brings one machine from its boot token to the schedule of its installed system, through the
@@ -141,7 +141,7 @@ func TestAgainstTheRealAppliance(t *testing.T) {
 	due := r.deploy(t, "Later", command("later", "echo three"), onModel("Latitude%", command("mine", "echo mine")), onModel("OptiPlex%", command("other", "echo other")))
 	a := r.client(t, func(c *agent.Config) { c.Facts = laptop })
 	require.NoError(t, a.RunOnce(context.Background()))
-	require.Equal(t, []string{"echo two"}, b.commands.all())
+	require.Equal(t, []string{"echo two"}, b.commands.All())
 	runs, err = s.Runs(s.Ctx, device.ID, "", 10)
 	require.NoError(t, err)
 	require.Equal(t, wire.RunSucceeded, runs[0].State)
@@ -156,14 +156,14 @@ func TestAgainstTheRealAppliance(t *testing.T) {
 
 	r.advance(time.Hour)
 	require.NoError(t, a.RunOnce(context.Background()))
-	require.Equal(t, []string{"echo two", "echo three", "echo mine"}, b.commands.all(), "TS-76: a WMI condition on Linux")
+	require.Equal(t, []string{"echo two", "echo three", "echo mine"}, b.commands.All(), "TS-76: a WMI condition on Linux")
 	facts, err := s.DeviceFacts(s.Ctx, "lab-01")
 	require.NoError(t, err)
 	require.Contains(t, facts.YAML, "Latitude 7420")
 	require.NotContains(t, facts.YAML, device.ID)
 	r.advance(24 * time.Hour)
 	require.NoError(t, a.RunOnce(context.Background()))
-	require.Len(t, b.commands.all(), 3, "RRN-13: no second run in 24 h")
+	require.Len(t, b.commands.All(), 3, "RRN-13: no second run in 24 h")
 	noSecrets(t, b.screen.String(), s.Log.String())
 	require.NotContains(t, b.screen.String()+s.Log.String(), token)
 	require.FileExists(t, filepath.Join(state, "client.token"))

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/internal/agent"
+	"github.com/bootyard/bootyard/internal/agent/agenttest"
 	"github.com/bootyard/bootyard/internal/api"
 	"github.com/bootyard/bootyard/internal/inspect"
 	"github.com/bootyard/bootyard/internal/pki"
@@ -35,7 +36,7 @@ type offered struct {
 func newOffered(t *testing.T) *offered {
 	t.Helper()
 	o := &offered{bench: newBench(t), site: sitetest.New(t, func(c *site.Config) { c.Inspector = inspect.Sequences{} })}
-	o.clock.set(o.site.Clock.Now())
+	o.clock.Set(o.site.Clock.Now())
 	var err error
 	o.ca, err = pki.Open(t.TempDir())
 	require.NoError(t, err)
@@ -61,7 +62,7 @@ func newOffered(t *testing.T) *offered {
 	}
 	o.listed, o.hidden = deploy("listed", wire.MediaAndPXE), deploy("hidden", wire.MediaAndPXEHidden)
 	deploy("other", wire.MediaAndPXE)
-	o.machine.identity = sitetest.Identity(1)
+	o.machine.Self = sitetest.Identity(1)
 	o.config.NewTarget = nil
 	return o
 }
@@ -80,7 +81,7 @@ func TestHiddenDeploymentOfARealMedium(t *testing.T) {
 	o := newOffered(t)
 	o.from(t, true, o.hidden.ID)
 	require.NoError(t, o.boot(context.Background()), o.screen.String())
-	require.Equal(t, []string{"echo hidden"}, o.commands.all(), "MED-2")
+	require.Equal(t, []string{"echo hidden"}, o.commands.All(), "MED-2")
 	require.NotContains(t, o.screen.String(), "Press Enter")
 
 	o = newOffered(t)
@@ -98,7 +99,7 @@ func TestHiddenDeploymentOfARealMedium(t *testing.T) {
 	o.from(t, false, o.hidden.ID)
 	o.config.Keys = &typed{lines: []string{""}}
 	require.NoError(t, o.boot(context.Background()), o.screen.String())
-	require.Equal(t, []string{"echo hidden"}, o.commands.all())
+	require.Equal(t, []string{"echo hidden"}, o.commands.All())
 }
 
 // byNetwork starts the machine from the network.
@@ -115,7 +116,7 @@ func TestLoadersMenuWithTheRealAppliance(t *testing.T) {
 	o.byNetwork(t, o.listed.ID)
 	o.config.Keys = &typed{}
 	require.NoError(t, o.boot(context.Background()), o.screen.String())
-	require.Equal(t, []string{"echo listed"}, o.commands.all())
+	require.Equal(t, []string{"echo listed"}, o.commands.All())
 	require.NotContains(t, o.screen.String(), "Which task sequence?")
 }
 
@@ -125,7 +126,7 @@ func TestSessionWhoseAnswerWasLost(t *testing.T) {
 	token := o.byNetwork(t, o.listed.ID)
 	o.cut.Store(3)
 	require.NoError(t, o.boot(context.Background()), o.screen.String())
-	require.Equal(t, []string{"echo listed"}, o.commands.all())
+	require.Equal(t, []string{"echo listed"}, o.commands.All())
 	require.Negative(t, o.cut.Load(), "answers were lost")
 	alerts, err := o.site.Alerts(o.site.Ctx)
 	require.NoError(t, err)
@@ -135,10 +136,10 @@ func TestSessionWhoseAnswerWasLost(t *testing.T) {
 
 	// Somebody else who read the boot script is the second use, in RAM or not.
 	o.config.Dir = t.TempDir()
-	restarts := o.machine.restarts
+	restarts := o.machine.Restarts
 	require.Error(t, o.boot(context.Background()))
 	require.Contains(t, o.screen.String()+o.site.Log.String(), "used a second time")
-	require.Equal(t, restarts, o.machine.restarts)
+	require.Equal(t, restarts, o.machine.Restarts)
 	alerts, err = o.site.Alerts(o.site.Ctx)
 	require.NoError(t, err)
 	require.Len(t, alerts, 1)
@@ -155,16 +156,16 @@ func TestSessionOfAnAgentKilledBeforeItKeptIt(t *testing.T) {
 	o.cut.Store(0)
 	o.config.Clock = o.clock
 	require.NoError(t, o.boot(context.Background()), o.screen.String())
-	require.Equal(t, []string{"echo listed"}, o.commands.all())
+	require.Equal(t, []string{"echo listed"}, o.commands.All())
 }
 
 // killing ends the agent at its first wait.
 type killing struct {
-	*clock
+	*agenttest.Clock
 	kill func()
 }
 
 func (k killing) Sleep(ctx context.Context, d time.Duration) error {
 	k.kill()
-	return k.clock.Sleep(ctx, d)
+	return k.Clock.Sleep(ctx, d)
 }

@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/internal/agent"
+	"github.com/bootyard/bootyard/internal/agent/agenttest"
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
 // killer is a clock in whose first long wait the agent is killed.
 type killer struct {
-	*clock
+	*agenttest.Clock
 	kill context.CancelFunc
 }
 
@@ -22,7 +23,7 @@ func (k *killer) Sleep(ctx context.Context, d time.Duration) error {
 		k.kill()
 		k.kill = nil
 	}
-	return k.clock.Sleep(ctx, d)
+	return k.Clock.Sleep(ctx, d)
 }
 
 func delayedRestart(target string) string {
@@ -43,14 +44,14 @@ func TestTS112aKilledBeforeARestart(t *testing.T) {
 		i.config.Clock = &killer{i.clock, kill}
 		i.open(t)
 		require.Error(t, i.agent.RunOnce(ctx))
-		require.Zero(t, i.machine.restarts)
+		require.Zero(t, i.machine.Restarts)
 		i.open(t)
 		require.ErrorIs(t, i.at(t, start.Add(time.Minute)), agent.ErrRestarting)
-		require.Equal(t, 1, i.machine.restarts)
-		require.Equal(t, []string{"echo one"}, i.commands.all())
+		require.Equal(t, 1, i.machine.Restarts)
+		require.Equal(t, []string{"echo one"}, i.commands.All())
 		i.open(t)
 		require.NoError(t, i.at(t, start.Add(2*time.Minute)))
-		require.Equal(t, []string{"echo one", "echo two"}, i.commands.all())
+		require.Equal(t, []string{"echo one", "echo two"}, i.commands.All())
 	})
 	t.Run("winpe", func(t *testing.T) {
 		b := newBench(t)
@@ -59,16 +60,16 @@ func TestTS112aKilledBeforeARestart(t *testing.T) {
 		ctx, kill := context.WithCancel(t.Context())
 		b.config.Clock = &killer{b.clock, kill}
 		require.Error(t, b.boot(ctx))
-		require.Zero(t, b.machine.restarts)
+		require.Zero(t, b.machine.Restarts)
 		b.policy = func(wire.PolicyRequest) wire.Policy {
 			return wire.Policy{Action: wire.ActionResume, ActiveRun: b.run.ID}
 		}
 		require.NoError(t, b.boot(t.Context()))
-		require.Equal(t, 1, b.machine.restarts)
-		require.Equal(t, []string{"echo one"}, b.commands.all())
+		require.Equal(t, 1, b.machine.Restarts)
+		require.Equal(t, []string{"echo one"}, b.commands.All())
 		b.config.Dir, b.bootUsed = t.TempDir(), false // the restart empties the RAM, and the loader gets a new token
 		require.NoError(t, b.boot(t.Context()))
-		require.Equal(t, []string{"echo one", "echo two"}, b.commands.all())
+		require.Equal(t, []string{"echo one", "echo two"}, b.commands.All())
 		require.True(t, b.finish.Succeeded)
 	})
 }

@@ -32,7 +32,7 @@ func TestSessionThatExpiredIsOpenedAnew(t *testing.T) {
 		i := newInstalled(t)
 		i.addPackage("BYD00003", "run.sh", "echo hello")
 		i.run.SequenceXML = sequenceOf(command("first", "echo one"), packageCommand("use it", "BYD00003", "sh run.sh"))
-		i.commands.on = func(_ context.Context, c machine.Command) {
+		i.commands.On = func(_ context.Context, c machine.Command) {
 			if c.Line == "echo one" {
 				i.expire()
 			}
@@ -41,7 +41,7 @@ func TestSessionThatExpiredIsOpenedAnew(t *testing.T) {
 		c.Assignments = []wire.Assignment{{Kind: wire.ASAP}}
 		i.offer(c)
 		require.NoError(t, i.at(t, start))
-		require.Equal(t, []string{"echo one", "sh run.sh"}, i.commands.all())
+		require.Equal(t, []string{"echo one", "sh run.sh"}, i.commands.All())
 		require.Len(t, i.sessions, 2)
 		require.Equal(t, clientToken, i.sessions[1].ClientToken)
 	})
@@ -50,7 +50,7 @@ func TestSessionThatExpiredIsOpenedAnew(t *testing.T) {
 		b.config.Boot.Token = ""
 		b.config.Boot.Media = &wire.Media{ID: "m1", Token: "media-secret", Unattended: true}
 		b.run.SequenceXML = sequenceOf(command("first", "echo one"), command("second", "echo two"))
-		b.commands.on = func(_ context.Context, c machine.Command) {
+		b.commands.On = func(_ context.Context, c machine.Command) {
 			if c.Line == "echo one" {
 				b.expire()
 			}
@@ -64,11 +64,11 @@ func TestSessionThatExpiredIsOpenedAnew(t *testing.T) {
 func TestSessionThatIsOverSaysSo(t *testing.T) {
 	b := newBench(t)
 	b.run.SequenceXML = sequenceOf(command("first", "echo one"), command("second", "echo two"))
-	b.commands.on = func(context.Context, machine.Command) { b.expire() }
+	b.commands.On = func(context.Context, machine.Command) { b.expire() }
 	err := b.boot(context.Background())
 	require.Error(t, err)
 	agent.Explain(b.config.Console, err)
-	require.Equal(t, []string{"echo one"}, b.commands.all(), "no step without the appliance's state")
+	require.Equal(t, []string{"echo one"}, b.commands.All(), "no step without the appliance's state")
 	require.Contains(t, b.screen.String(), "no longer takes this agent's session")
 	require.Contains(t, b.screen.String(), "start the machine from the network again: the run goes on where it was")
 	noSecrets(t, b.screen.String())
@@ -80,14 +80,14 @@ func TestRestartThatTheMachineRefuses(t *testing.T) {
 	c := candidate()
 	c.Assignments = []wire.Assignment{{Kind: wire.ASAP}}
 	i.offer(c)
-	i.machine.stuck = errors.New("somebody inhibits it")
+	i.machine.Stuck = errors.New("somebody inhibits it")
 	for range 2 {
 		require.ErrorContains(t, i.at(t, start), "somebody inhibits it")
-		require.Equal(t, []string{"echo one"}, i.commands.all(), "what comes after the restart waits for it")
+		require.Equal(t, []string{"echo one"}, i.commands.All(), "what comes after the restart waits for it")
 	}
-	i.machine.stuck = nil
+	i.machine.Stuck = nil
 	require.ErrorIs(t, i.at(t, start), agent.ErrRestarting)
 	i.open(t)
 	require.NoError(t, i.at(t, start))
-	require.Equal(t, []string{"echo one", "echo two"}, i.commands.all())
+	require.Equal(t, []string{"echo one", "echo two"}, i.commands.All())
 }

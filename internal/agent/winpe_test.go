@@ -23,9 +23,9 @@ func TestTS118RunFromTheNetworkToItsEnd(t *testing.T) {
 	b.config.Logger = slog.New(slog.NewTextHandler(&logged, nil))
 	b.run.SequenceXML = sequenceOf(command("first", "echo one"), command("second", "echo two"))
 	require.NoError(t, b.boot(context.Background()))
-	require.Equal(t, []string{"echo one", "echo two"}, b.commands.all())
+	require.Equal(t, []string{"echo one", "echo two"}, b.commands.All())
 	require.True(t, b.finish.Succeeded)
-	require.Equal(t, 1, b.machine.restarts)
+	require.Equal(t, 1, b.machine.Restarts)
 	for _, mark := range []string{wire.MarkRunStarted, wire.MarkRunSucceeded, "step 1 of 2: first"} {
 		require.Contains(t, b.screen.String(), mark)
 	}
@@ -41,10 +41,10 @@ func TestClockDecadesOff(t *testing.T) {
 	for name, at := range map[string]time.Time{"2001": time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), "2050": time.Date(2050, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
-			b.clock.set(at)
+			b.clock.Set(at)
 			b.run.SequenceXML = sequenceOf(command("first", "echo one"))
 			require.NoError(t, b.boot(context.Background()))
-			require.Equal(t, []time.Time{start}, b.machine.set)
+			require.Equal(t, []time.Time{start}, b.machine.Clocks)
 			require.True(t, b.finish.Succeeded)
 		})
 	}
@@ -64,8 +64,8 @@ func TestTS49FailedStepKeepsTheMachine(t *testing.T) {
 	err := b.boot(context.Background())
 	require.Error(t, err)
 	agent.Explain(b.config.Console, err)
-	require.Equal(t, []string{"exit 5"}, b.commands.all())
-	require.Zero(t, b.machine.restarts)
+	require.Equal(t, []string{"exit 5"}, b.commands.All())
+	require.Zero(t, b.machine.Restarts)
 	require.False(t, b.finish.Succeeded)
 	require.EqualValues(t, 5, b.finish.ExitCode)
 	require.Equal(t, "break it", b.finish.Step)
@@ -80,7 +80,7 @@ func TestTS26ContentIsFetchedBeforeItsStep(t *testing.T) {
 	b := newBench(t)
 	b.addPackage("BYD00003", "run.sh", "echo hello")
 	seen := ""
-	b.commands.on = func(_ context.Context, c machine.Command) { seen = readFile(t, c.Dir+"/run.sh") }
+	b.commands.On = func(_ context.Context, c machine.Command) { seen = readFile(t, c.Dir+"/run.sh") }
 	b.run.SequenceXML = sequenceOf(packageCommand("use it", "BYD00003", "sh run.sh"))
 	require.NoError(t, b.boot(context.Background()))
 	require.Equal(t, "echo hello", seen)
@@ -102,7 +102,7 @@ func TestTS135FlippedByteIsRefused(t *testing.T) {
 	b.flip = true
 	b.run.SequenceXML = sequenceOf(packageCommand("use it", "BYD00003", "sh run.sh"))
 	require.Error(t, b.boot(context.Background()))
-	require.Empty(t, b.commands.all(), "no step may use the bytes")
+	require.Empty(t, b.commands.All(), "no step may use the bytes")
 	require.False(t, b.finish.Succeeded)
 	require.EqualValues(t, 0x80091007, b.finish.ExitCode)
 	require.Contains(t, b.finish.Message, "BYD00003")
@@ -128,7 +128,7 @@ func TestApplianceThatComesBack(t *testing.T) {
 			require.NoError(t, b.boot(context.Background()))
 			require.True(t, b.finish.Succeeded)
 			require.Equal(t, 3, failures)
-			require.Equal(t, []string{"echo one", "sh run.sh"}, b.commands.all())
+			require.Equal(t, []string{"echo one", "sh run.sh"}, b.commands.All())
 		})
 	}
 }
@@ -137,20 +137,20 @@ func TestKilledAgentGoesOnInTheSameBoot(t *testing.T) {
 	b := newBench(t)
 	b.run.SequenceXML = sequenceOf(command("first", "echo one"), command("second", "echo two"), command("third", "echo three"))
 	ctx, kill := context.WithCancel(context.Background())
-	b.commands.on = func(_ context.Context, c machine.Command) {
+	b.commands.On = func(_ context.Context, c machine.Command) {
 		if c.Line == "echo two" {
 			kill()
 		}
 	}
 	require.Error(t, b.boot(ctx))
-	b.commands.on = nil
+	b.commands.On = nil
 	b.policy = func(wire.PolicyRequest) wire.Policy {
 		return wire.Policy{Action: wire.ActionResume, ActiveRun: b.run.ID}
 	}
 	// The boot token is used up: the session of the killed agent must do.
 	err := b.boot(context.Background())
 	require.Error(t, err, "the interrupted command is not run again (TS-112a)")
-	require.Equal(t, []string{"echo one", "echo two"}, b.commands.all())
+	require.Equal(t, []string{"echo one", "echo two"}, b.commands.All())
 	require.EqualValues(t, 0x800704D3, b.finish.ExitCode)
 	require.Len(t, b.sessions, 1)
 }
@@ -160,7 +160,7 @@ func TestTS117aMachineThatWasResetGoesOnFromTheAppliancesCheckpoint(t *testing.T
 	b.run.SequenceXML = sequenceOf(command("first", "echo one"), `<step type="SMS_TaskSequence_RebootAction" name="again" successCodeList="0"><action>smsboot.exe /target:WinPE</action><defaultVarList><variable name="SMSRebootTarget" property="Target" hidden="true">WinPE</variable></defaultVarList></step>`, command("second", "echo two"))
 	b.run.BootImage = "BYD00009"
 	require.NoError(t, b.boot(context.Background()))
-	require.Equal(t, 1, b.machine.restarts)
+	require.Equal(t, 1, b.machine.Restarts)
 	require.Contains(t, b.screen.String(), wire.MarkRunRestart)
 	require.Nil(t, b.finish)
 	b.config.Dir = t.TempDir() // nothing in RAM survived
@@ -169,7 +169,7 @@ func TestTS117aMachineThatWasResetGoesOnFromTheAppliancesCheckpoint(t *testing.T
 		return wire.Policy{Action: wire.ActionResume, ActiveRun: b.run.ID}
 	}
 	require.NoError(t, b.boot(context.Background()))
-	require.Equal(t, []string{"echo one", "echo two"}, b.commands.all())
+	require.Equal(t, []string{"echo one", "echo two"}, b.commands.All())
 	require.True(t, b.finish.Succeeded)
 }
 
@@ -265,7 +265,7 @@ func TestTS12MissingPackageIsFoundBeforeTheFirstStep(t *testing.T) {
 	b.run.Packages = []string{"BYD00003"}
 	b.run.SequenceXML = sequenceOf(command("first", "echo one"), packageCommand("use it", "BYD00003", "sh run.sh"))
 	require.Error(t, b.boot(context.Background()))
-	require.Empty(t, b.commands.all(), "TS-12")
+	require.Empty(t, b.commands.All(), "TS-12")
 	require.False(t, b.finish.Succeeded)
 	require.EqualValues(t, 0x80091007, b.finish.ExitCode)
 	require.Contains(t, b.finish.Message, "BYD00003")
@@ -284,12 +284,12 @@ func TestLostAnswerOfTheSessionStartsTheMachineAnew(t *testing.T) {
 		return http.StatusUnauthorized
 	}
 	require.NoError(t, b.boot(context.Background()))
-	require.Equal(t, 1, b.machine.restarts)
+	require.Equal(t, 1, b.machine.Restarts)
 
 	b = newBench(t)
 	b.fail = func(*http.Request) int { return http.StatusUnauthorized }
 	require.Error(t, b.boot(context.Background()))
-	require.Zero(t, b.machine.restarts, "a token that was never good is no reason to go in circles")
+	require.Zero(t, b.machine.Restarts, "a token that was never good is no reason to go in circles")
 }
 
 func TestTS162FailureIsDeliveredWhenTheApplianceComesBack(t *testing.T) {
@@ -298,7 +298,7 @@ func TestTS162FailureIsDeliveredWhenTheApplianceComesBack(t *testing.T) {
 	b.run.SequenceXML = sequenceOf(command("break it", "exit 5"))
 	b.fail = func(r *http.Request) int {
 		// It is away from the first step on, and comes back after the person was told.
-		if len(b.commands.all()) > 0 && !strings.Contains(b.screen.String(), "tries to deliver them for up to 1m0s") {
+		if len(b.commands.All()) > 0 && !strings.Contains(b.screen.String(), "tries to deliver them for up to 1m0s") {
 			return http.StatusServiceUnavailable
 		}
 		return 0
@@ -318,7 +318,7 @@ func TestFailureThatCannotBeDelivered(t *testing.T) {
 	b.config.Quietly, b.config.Patience = 20*time.Millisecond, 50*time.Millisecond
 	b.run.SequenceXML = sequenceOf(command("break it", "exit 5"))
 	b.fail = func(*http.Request) int {
-		if len(b.commands.all()) > 0 {
+		if len(b.commands.All()) > 0 {
 			return http.StatusServiceUnavailable
 		}
 		return 0

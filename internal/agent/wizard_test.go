@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/internal/agent"
+	"github.com/bootyard/bootyard/internal/agent/agenttest"
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
@@ -30,21 +31,21 @@ func chosen(t *testing.T, keys *typed) *bench {
 func TestTS17EmptyVariablesAreAskedFor(t *testing.T) {
 	b := chosen(t, &typed{lines: []string{"", "geheim-7", "North Hall"}})
 	require.NoError(t, b.boot(context.Background()))
-	require.Equal(t, []string{"echo North Hall yes geheim-7"}, b.commands.all())
+	require.Equal(t, []string{"echo North Hall yes geheim-7"}, b.commands.All())
 	require.Contains(t, b.screen.String(), "OSDJoinPassword:")
 	require.NotContains(t, b.screen.String(), "geheim-7")
 	require.NotContains(t, string(b.log), "geheim-7")
 
 	b = chosen(t, &typed{lines: []string{"", "", ""}})
 	require.NoError(t, b.boot(context.Background()))
-	require.Equal(t, []string{"echo %Site% yes %OSDJoinPassword%"}, b.commands.all(), "nothing typed leaves it unset")
+	require.Equal(t, []string{"echo %Site% yes %OSDJoinPassword%"}, b.commands.All(), "nothing typed leaves it unset")
 
 	b = chosen(t, &typed{})
 	b.policy = func(wire.PolicyRequest) wire.Policy {
 		return wire.Policy{Action: wire.ActionRun, Deployment: b.run.Deployment}
 	}
 	require.NoError(t, b.boot(context.Background()))
-	require.Equal(t, []string{"echo %Site% yes %OSDJoinPassword%"}, b.commands.all(), "a required run must not wait for a person")
+	require.Equal(t, []string{"echo %Site% yes %OSDJoinPassword%"}, b.commands.All(), "a required run must not wait for a person")
 	require.NotContains(t, b.screen.String(), "Site:")
 }
 
@@ -56,7 +57,7 @@ func TestTS14PersonCannotCancel(t *testing.T) {
 	b.run.SequenceXML = sequenceOf(command("first", "echo one"), command("second", "echo two"))
 	require.NoError(t, b.boot(context.Background()))
 	require.True(t, b.finish.Succeeded)
-	require.Equal(t, []string{"echo one", "echo two"}, b.commands.all())
+	require.Equal(t, []string{"echo one", "echo two"}, b.commands.All())
 	require.Len(t, keys.lines, 3, "nobody reads the keys of a run")
 }
 
@@ -107,7 +108,7 @@ func TestTS49ErrorDialog(t *testing.T) {
 			err = a.Linger(context.Background(), failed)
 			require.Equal(t, c.stays, err != nil)
 			require.Equal(t, c.waited, b.clock.Now().Sub(before))
-			require.Equal(t, map[bool]int{true: 0, false: 1}[c.stays], b.machine.restarts)
+			require.Equal(t, map[bool]int{true: 0, false: 1}[c.stays], b.machine.Restarts)
 		})
 	}
 	b := newBench(t)
@@ -118,12 +119,12 @@ func TestTS49ErrorDialog(t *testing.T) {
 	require.NoError(t, err)
 	failed := a.Run(context.Background())
 	require.ErrorIs(t, a.Linger(context.Background(), failed), failed)
-	require.Zero(t, b.machine.restarts)
+	require.Zero(t, b.machine.Restarts)
 	require.Contains(t, b.screen.String(), "Press Enter to keep it")
 }
 
 // waiting is a clock whose waits end with their context only.
-type waiting struct{ *clock }
+type waiting struct{ *agenttest.Clock }
 
 func (waiting) Sleep(ctx context.Context, _ time.Duration) error {
 	<-ctx.Done()

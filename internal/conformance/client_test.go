@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 
 	contentclient "github.com/bootyard/bootyard/content/client"
 	"github.com/bootyard/bootyard/internal/agent"
+	"github.com/bootyard/bootyard/internal/agent/agenttest"
 	"github.com/bootyard/bootyard/internal/agent/link"
 	"github.com/bootyard/bootyard/internal/site"
 	"github.com/bootyard/bootyard/internal/site/sitetest"
@@ -29,9 +29,9 @@ type client struct {
 	*agent.Agent
 	b        *bench
 	device   wire.Device
-	machine  *fakeMachine
-	commands *commands
-	screen   *screen
+	machine  *agenttest.Machine
+	commands *agenttest.Commands
+	screen   *agenttest.Screen
 	users    []string
 	config   agent.Config
 }
@@ -50,8 +50,9 @@ func (b *bench) client(name, zone string) *client {
 	boot := b.bootEnvironment(n)
 	run := send[wire.Run](boot, "POST", wire.PathRuns, wire.ClaimRequest{Deployment: d.ID, Key: name, Environment: wire.WinPE, LaunchMode: wire.LaunchPXE})
 	resume := send[wire.ResumeToken](boot, "POST", strings.Replace(wire.PathResume, "{run}", run.ID, 1), nil)
-	c := &client{b: b, device: device, commands: &commands{journal: b.journal}, screen: &screen{}, machine: &fakeMachine{identity: sitetest.Identity(n)}}
-	c.machine.identity.Zone, c.machine.identity.HostName = zone, name
+	c := &client{b: b, device: device, commands: &agenttest.Commands{}, screen: &agenttest.Screen{}, machine: &agenttest.Machine{Self: sitetest.Identity(n)}}
+	c.onCommand(func(string) {})
+	c.machine.Self.Zone, c.machine.Self.HostName = zone, name
 	clock := clock{b.Clock}
 	c.config = agent.Config{URL: b.https.URL, CAPEM: b.ca.PEM(), CASPKI: b.ca.SPKI(), ResumeToken: resume.Token, Machine: c.machine, Clock: clock,
 		Console: agent.NewConsole(c.screen, clock.Now), Dir: b.t.TempDir(), Commands: c.commands, Users: func() []string { return c.users },
@@ -62,6 +63,14 @@ func (b *bench) client(name, zone string) *client {
 	call[struct{}](b, "DELETE", "/deployments/"+d.ID, nil)
 	call[struct{}](b, "DELETE", "/collections/"+own.ID, nil)
 	return c
+}
+
+// onCommand does something at each command, after the journal has it.
+func (c *client) onCommand(do func(line string)) {
+	c.commands.On = func(_ context.Context, command machine.Command) {
+		c.b.journal.add("command " + command.Line)
+		do(command.Line)
+	}
 }
 
 // restart starts the agent again from what it keeps on disk; the first start
@@ -101,7 +110,7 @@ func (c *client) listed(deployment string) (agent.Item, bool) {
 func (c *client) sees(deployment string) bool { _, ok := c.listed(deployment); return ok }
 
 // ran is how many commands ran so far.
-func (c *client) ran() int { return len(c.commands.all()) }
+func (c *client) ran() int { return len(c.commands.All()) }
 
 // runs lists the runs of a deployment.
 func (b *bench) runs(deployment string) []wire.RunInfo {
@@ -180,73 +189,6 @@ type clock struct{ *sitetest.Clock }
 func (c clock) Sleep(ctx context.Context, d time.Duration) error {
 	c.Advance(d)
 	return ctx.Err()
-}
-
-// fakeMachine is a machine without hardware.
-type fakeMachine struct {
-	mu       sync.Mutex
-	identity wire.Identity
-	restarts int
-}
-
-func (m *fakeMachine) Identity(context.Context, string) (wire.Identity, error) {
-	return m.identity, nil
-}
-func (m *fakeMachine) BootArgs() (map[string]string, error)                       { return nil, nil }
-func (m *fakeMachine) ConnectNetwork(context.Context, string, func(string)) error { return nil }
-func (m *fakeMachine) SetClock(time.Time) error                                   { return nil }
-func (m *fakeMachine) PowerOff(context.Context) error                             { return nil }
-func (m *fakeMachine) Restart(context.Context) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.restarts++
-	return nil
-}
-
-// commands records command lines; "exit N" ends with code N.
-type commands struct {
-	mu      sync.Mutex
-	lines   []string
-	journal *journal
-	on      func(line string)
-}
-
-func (c *commands) Run(ctx context.Context, command machine.Command) (machine.Exit, error) {
-	c.mu.Lock()
-	c.lines = append(c.lines, command.Line)
-	on := c.on
-	c.mu.Unlock()
-	c.journal.add("command " + command.Line)
-	if on != nil {
-		on(command.Line)
-	}
-	var code uint32
-	_, _ = fmt.Sscanf(command.Line, "exit %d", &code)
-	return machine.Exit{Code: code, Output: command.Line}, ctx.Err()
-}
-
-func (c *commands) all() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return append([]string(nil), c.lines...)
-}
-
-// screen keeps what a person would see.
-type screen struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.Write(p)
-}
-
-func (s *screen) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.String()
 }
 
 const (

@@ -107,17 +107,17 @@ func debugging(t *testing.T) {
 	d.goes()
 	v := d.stands(0)
 	require.Equal(t, []string{"one", "two", "three", "four", "five"}, nodeNames(v))
-	require.Empty(t, c.commands.all(), "nothing runs before somebody says so")
+	require.Empty(t, c.commands.All(), "nothing runs before somebody says so")
 	d.do("step", 0)
 	d.stands(1)
-	require.Equal(t, []string{"echo one"}, c.commands.all())
+	require.Equal(t, []string{"echo one"}, c.commands.All())
 	d.do("break", 2)
 	d.do("step", 0)
 	v = d.stands(1)
 	require.EqualValues(t, 7, v.Failed.Code, "DBG-4: it waits and does not end")
 	require.Equal(t, []int{2}, v.Breaks)
 	d.do("retry", 0)
-	v = d.until("the second failure", func(v wire.DebugView) bool { return v.Paused && v.Failed != nil && len(c.commands.all()) == 3 })
+	v = d.until("the second failure", func(v wire.DebugView) bool { return v.Paused && v.Failed != nil && len(c.commands.All()) == 3 })
 	require.EqualValues(t, 7, v.Failed.Code)
 	d.do("skip", 0)
 	d.stands(2)
@@ -128,7 +128,7 @@ func debugging(t *testing.T) {
 	d.stands(4)
 	d.do("run", 0)
 	require.NoError(t, d.ends())
-	require.Equal(t, []string{"echo one", "exit 7", "exit 7", "echo three", "exit 8", "echo five"}, c.commands.all())
+	require.Equal(t, []string{"echo one", "exit 7", "exit 7", "echo three", "exit 8", "echo five"}, c.commands.All())
 	run := b.runs("")[0]
 	require.Equal(t, wire.RunSucceeded, run.State)
 	require.False(t, run.Debugging)
@@ -185,7 +185,7 @@ func TestDBG5VariablesAreShownAndSecretOnesMasked(t *testing.T) {
 	require.True(t, v.Variables[i].Secret)
 	d.do("run", 0)
 	require.NoError(t, d.ends())
-	require.Equal(t, []string{"echo hush-hush-1"}, c.commands.all(), "the step gets the real value")
+	require.Equal(t, []string{"echo hush-hush-1"}, c.commands.All(), "the step gets the real value")
 }
 
 func TestDBG2TSDebugModeAndTSDebugOnError(t *testing.T) {
@@ -229,7 +229,7 @@ func TestDBG6NobodyAttachesForAnHour(t *testing.T) {
 	run := b.runs("")[0]
 	require.Equal(t, wire.RunFailed, run.State)
 	require.Contains(t, run.Message, "DBG-6")
-	require.Empty(t, c.commands.all())
+	require.Empty(t, c.commands.All())
 }
 
 func TestDBG7BreaksSurviveARestartAndTheApplianceToo(t *testing.T) {
@@ -245,10 +245,10 @@ func TestDBG7BreaksSurviveARestartAndTheApplianceToo(t *testing.T) {
 	d.goes()
 	v := d.stands(3)
 	require.Equal(t, []int{3}, v.Breaks, "OPN-8")
-	require.Equal(t, []string{"echo one", "echo two"}, c.commands.all())
+	require.Equal(t, []string{"echo one", "echo two"}, c.commands.All())
 	d.do("step", 0)
 	require.NoError(t, d.ends())
-	require.Len(t, c.commands.all(), 3)
+	require.Len(t, c.commands.All(), 3)
 }
 
 func TestDBG8TheOlderOfNormalAndDebugIsShown(t *testing.T) {

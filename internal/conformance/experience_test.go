@@ -75,18 +75,18 @@ func restartOutsideWindow(t *testing.T) {
 			err := c.RunOnce(b.Ctx)
 			require.Error(t, err, "it restarts, or waits to")
 			require.Equal(t, 1, c.ran())
-			require.Equal(t, outside, c.machine.restarts == 1, "%v", err)
+			require.Equal(t, outside, c.machine.Restarts == 1, "%v", err)
 			if !outside {
 				b.at(start.Add(23 * time.Hour))
 				require.ErrorContains(t, c.RunOnce(b.Ctx), "MWN-13")
-				require.Zero(t, c.machine.restarts)
+				require.Zero(t, c.machine.Restarts)
 				b.at(start.Add(24 * time.Hour))
 				require.Error(t, c.RunOnce(b.Ctx))
-				require.Equal(t, 1, c.machine.restarts)
+				require.Equal(t, 1, c.machine.Restarts)
 			}
 			c.restart()
 			c.round()
-			require.Equal(t, []string{"echo one", "echo two"}, c.commands.all())
+			require.Equal(t, []string{"echo one", "echo two"}, c.commands.All())
 		})
 	}
 }

@@ -47,7 +47,7 @@ func bothWaysStart(t *testing.T) {
 	require.Equal(t, 1, c.ran())
 	b.create(wire.DeploymentSpec{TaskSequence: b.tasks("Alone", command("two", "echo two")).ID, Collection: all.ID, Purpose: wire.Required, Assignments: asap})
 	c.round()
-	require.Equal(t, []string{"echo one", "echo two"}, c.commands.all())
+	require.Equal(t, []string{"echo one", "echo two"}, c.commands.All())
 }
 
 func verificationIsManaged(t *testing.T) {

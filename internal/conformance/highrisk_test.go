@@ -224,7 +224,7 @@ func containsServer(t *testing.T) {
 	flagged := call[wire.Device](b, "POST", "/devices", wire.DeviceImport{Name: "files", MACs: []string{"52:54:00:99:00:12"}, Server: true})
 	require.Contains(t, b.reasonOf(b.collection("Flagged", flagged)), "files")
 	c := b.client("by-inventory", "UTC")
-	c.machine.identity.OSName = "Windows Server 2025"
+	c.machine.Self.OSName = "Windows Server 2025"
 	c.restart() // a new session tells it (OPN-14)
 	require.Contains(t, b.reasonOf(b.collection("By its OS", c.device)), "by-inventory")
 }

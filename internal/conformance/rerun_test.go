@@ -40,7 +40,7 @@ func twice(t *testing.T, rerun wire.Rerun, first, second string) (*bench, *clien
 	d := b.create(wire.DeploymentSpec{TaskSequence: q.ID, Collection: b.collection("PCs", c.device).ID, Purpose: wire.Required, Rerun: rerun,
 		Assignments: append(onceAt(at[0]), onceAt(at[1])...)})
 	c.at(at[0])
-	require.Equal(t, []string{first}, c.commands.all())
+	require.Equal(t, []string{first}, c.commands.All())
 	call[wire.Sequence](b, "POST", "/sequences", wire.SequenceImport{ID: q.ID, Name: "Tasks", XML: xmlOf(command("one", second)), Replace: true})
 	c.at(at[1].Add(-time.Minute))
 	require.Equal(t, 1, c.ran())
@@ -48,7 +48,7 @@ func twice(t *testing.T, rerun wire.Rerun, first, second string) (*bench, *clien
 	c.at(at[1].Add(time.Hour))
 	require.LessOrEqual(t, c.ran(), 2, "one assignment, one run")
 	if c.ran() == 2 {
-		require.Equal(t, second, c.commands.all()[1], "TSV-9: the changed sequence")
+		require.Equal(t, second, c.commands.All()[1], "TSV-9: the changed sequence")
 	}
 	return b, c, d, c.ran() == 2
 }
@@ -95,7 +95,7 @@ func alwaysIsTheDefault(t *testing.T) {
 		require.NoError(t, c.Install(d.ID))
 		c.round()
 	}
-	require.Equal(t, []string{"echo two", "echo two"}, c.commands.all())
+	require.Equal(t, []string{"echo two", "echo two"}, c.commands.All())
 }
 
 func ifFailed(t *testing.T) {

@@ -82,7 +82,7 @@ func TestTS93SecretsAreNowhere(t *testing.T) {
 	d.do("skip", 0)
 	d.do("run", 0)
 	require.NoError(t, d.ends())
-	lines := strings.Join(c.commands.all(), "\n")
+	lines := strings.Join(c.commands.All(), "\n")
 	for _, s := range []string{secretCollection, secretDevice, secretHidden} {
 		require.Contains(t, lines, s, "the steps get the real values")
 	}

@@ -87,10 +87,10 @@ func statusIsFollowed(t *testing.T) {
 	require.Equal(t, "Waiting", item.State)
 	require.True(t, item.Due.Equal(due))
 	var during agent.Status
-	c.commands.on = func(line string) {
+	c.onCommand(func(line string) {
 		look(line)
 		_, during = c.List()
-	}
+	})
 	b.journal.onBlob = look
 	c.at(due)
 	require.Equal(t, []string{"Downloading", "Running"}, states)

@@ -41,7 +41,7 @@ func TestTS82Precedence(t *testing.T) {
 	defaults := `<step type="SMS_TaskSequence_RunCommandLineAction" name="show" successCodeList="0 3010"><action>smsswd.exe /run: x</action><defaultVarList><variable name="CommandLine" hidden="true">echo %A% %B% %C% %D% %E% %F%</variable><variable name="A">default</variable><variable name="F">default</variable></defaultVarList></step>`
 	b.create(wire.DeploymentSpec{TaskSequence: b.tasks("Tasks", defaults, assigns("E", "sequence"), defaults).ID, Collection: low.ID, Purpose: wire.Required, Assignments: asap})
 	c.round()
-	require.Equal(t, []string{"echo low high same device device default", "echo low high same device sequence default"}, c.commands.all())
+	require.Equal(t, []string{"echo low high same device device default", "echo low high same device sequence default"}, c.commands.All())
 }
 
 // One required deployment runs without a question; available ones are chosen by a person.
