@@ -3,7 +3,6 @@ package host
 import (
 	"net"
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/registry"
@@ -60,16 +59,10 @@ func (m localMachine) Keys(key string) []string {
 // cardAddresses are the MAC addresses by GUID, in upper case with braces.
 func cardAddresses() map[string]string {
 	out := map[string]string{}
-	size := uint32(64 << 10)
-	buffer := make([]byte, size)
-	first := (*windows.IpAdapterAddresses)(unsafe.Pointer(&buffer[0]))
-	if windows.GetAdaptersAddresses(windows.AF_UNSPEC, 0, 0, first, &size) != nil {
-		return out
-	}
-	for a := first; a != nil; a = a.Next {
+	adapters(func(a *windows.IpAdapterAddresses) {
 		if a.PhysicalAddressLength == 6 {
 			out[strings.ToUpper(windows.BytePtrToString(a.AdapterName))] = net.HardwareAddr(a.PhysicalAddress[:6]).String()
 		}
-	}
+	})
 	return out
 }

@@ -131,16 +131,10 @@ func windowsLinks() (connected, wired *bool) {
 
 func radios() map[int]bool {
 	out := map[int]bool{}
-	size := uint32(64 << 10)
-	buffer := make([]byte, size)
-	first := (*windows.IpAdapterAddresses)(unsafe.Pointer(&buffer[0]))
-	if windows.GetAdaptersAddresses(windows.AF_UNSPEC, 0, 0, first, &size) != nil {
-		return out
-	}
-	for a := first; a != nil; a = a.Next {
+	adapters(func(a *windows.IpAdapterAddresses) {
 		if a.IfType == 71 {
 			out[int(a.IfIndex)] = true
 		}
-	}
+	})
 	return out
 }
