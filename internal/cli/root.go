@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bootyard/bootyard/internal/client"
+	"github.com/bootyard/bootyard/internal/version"
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
@@ -59,7 +59,7 @@ func newRoot(env *environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "bootyard",
 		Short:         "Deploy operating systems to bare metal and virtual machines",
-		Version:       version(),
+		Version:       version.String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -206,18 +206,4 @@ func (env *environment) client() (*client.Client, error) {
 		o.CA = data
 	}
 	return client.New(o)
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			v += " " + s.Value[:12]
-		}
-	}
-	return v
 }

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime/debug"
+
+	"github.com/bootyard/bootyard/internal/version"
 )
 
 // Exit codes.
@@ -64,7 +65,7 @@ func Execute(ctx context.Context, args []string, s Streams) int {
 		}
 		return report(s, install(ctx, s, args[1]))
 	case "version":
-		fmt.Fprintln(s.Out, version())
+		fmt.Fprintln(s.Out, version.String())
 		return exitOK
 	case "help", "-h", "--help":
 		fmt.Fprint(s.Out, usage)
@@ -97,19 +98,4 @@ func level(command string) slog.Level {
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
-}
-
-// version is what the build knows of itself.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" && len(setting.Value) >= 12 {
-			v += " " + setting.Value[:12]
-		}
-	}
-	return v
 }

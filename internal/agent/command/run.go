@@ -11,6 +11,7 @@ import (
 
 	"github.com/bootyard/bootyard/internal/agent"
 	"github.com/bootyard/bootyard/internal/agent/host"
+	"github.com/bootyard/bootyard/internal/version"
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine"
 	"github.com/bootyard/bootyard/tsengine/variable"
@@ -60,7 +61,7 @@ func runLocal(ctx context.Context, args []string, s Streams, logger *slog.Logger
 		environment = wire.WinPE
 	}
 	result, err := agent.LocalRun{XML: text, Dir: *dir, Environment: environment, Variables: variables, Machine: host.Local(environment),
-		Local: host.Capabilities(environment, version()), Facts: gather(environment), Out: s.Out, Logger: logger}.Execute(ctx)
+		Local: host.Capabilities(environment, version.String()), Facts: gather(environment), Out: s.Out, Logger: logger}.Execute(ctx)
 	switch {
 	case err != nil:
 		return report(s, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bootyard/bootyard/internal/agent"
 	"github.com/bootyard/bootyard/internal/agent/host"
+	"github.com/bootyard/bootyard/internal/version"
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
@@ -49,7 +50,7 @@ func runService(ctx context.Context, s Streams, logger *slog.Logger) error {
 	}
 	a, err := agent.New(agent.Config{
 		URL: settings.URL, CAPEM: ca, CASPKI: settings.CASPKI, Machine: machine, Clock: clock,
-		Console: agent.NewConsole(systemConsole(s.Out), clock.Now), Logger: logger, Dir: stateDir(), Build: version(), Local: host.Capabilities(wire.FullOS, version()), Facts: gather(wire.FullOS), Logs: logPlaces(wire.FullOS),
+		Console: agent.NewConsole(systemConsole(s.Out), clock.Now), Logger: logger, Dir: stateDir(), Build: version.String(), Local: host.Capabilities(wire.FullOS, version.String()), Facts: gather(wire.FullOS), Logs: logPlaces(wire.FullOS),
 		CacheLimit: settings.ClientCacheMB << 20,
 		Users:      signedIn, Ended: func() error { return runEnded(stays) },
 	})

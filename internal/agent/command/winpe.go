@@ -12,6 +12,7 @@ import (
 
 	"github.com/bootyard/bootyard/internal/agent"
 	"github.com/bootyard/bootyard/internal/agent/host"
+	"github.com/bootyard/bootyard/internal/version"
 	"github.com/bootyard/bootyard/internal/wire"
 )
 
@@ -49,11 +50,11 @@ func runWinPE(ctx context.Context, s Streams, console *agent.Console, clock host
 	if err != nil {
 		return err
 	}
-	console.Say("bootyard-agent %s: %s", version(), boot)
+	console.Say("bootyard-agent %s: %s", version.String(), boot)
 	keys := openKeys(ctx, s.In, os.Getenv("BOOTYARD_CONSOLES"))
 	defer keys.Close()
 	a, err := agent.NewBootAgent(agent.BootConfig{
-		Boot: boot, Machine: machine, Clock: clock, Console: console, Keys: keys, Logger: logger, Dir: ramDir(), Build: version(), Local: host.Capabilities(wire.WinPE, version()), Facts: gather(wire.WinPE), Logs: logPlaces(wire.WinPE),
+		Boot: boot, Machine: machine, Clock: clock, Console: console, Keys: keys, Logger: logger, Dir: ramDir(), Build: version.String(), Local: host.Capabilities(wire.WinPE, version.String()), Facts: gather(wire.WinPE), Logs: logPlaces(wire.WinPE),
 		NewTarget: newTarget(identity, args),
 	})
 	if err != nil {
