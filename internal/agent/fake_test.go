@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -238,8 +239,12 @@ func (a *appliance) blob(w http.ResponseWriter, r *http.Request) {
 }
 
 func decode[T any](t *testing.T, r *http.Request) T {
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler) // the agent was killed while it sent
+	}
 	var v T
-	if err := json.NewDecoder(r.Body).Decode(&v); err != nil {
+	if err := json.Unmarshal(data, &v); err != nil {
 		t.Errorf("%s: %v", r.URL.Path, err)
 	}
 	return v
