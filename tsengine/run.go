@@ -84,6 +84,9 @@ func (e *Engine) begin(ctx context.Context) error {
 		id = msgStartedNoClient
 	}
 	e.report(Event{Kind: SequenceStarted, Pointer: -1, MessageID: id, Severity: Information, Name: e.config.Sequence.Name, Steps: e.program.steps})
+	if e.refused != nil {
+		return nil // nothing to go on from but the end: whoever resumed would run the steps
+	}
 	return e.save(ctx, nil)
 }
 

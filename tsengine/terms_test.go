@@ -1,12 +1,14 @@
 package tsengine_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/internal/wire"
 	"github.com/bootyard/bootyard/tsengine"
+	"github.com/bootyard/bootyard/tsengine/machine"
 	"github.com/bootyard/bootyard/tsengine/sequence"
 	"github.com/bootyard/bootyard/tsengine/step"
 )
@@ -87,6 +89,38 @@ func TestTS8AnotherProgramFirst(t *testing.T) {
 	require.Contains(t, r.result.Error, "no step was run")
 	require.Equal(t, []string{"exit 7"}, r.commands.lines)
 	require.Equal(t, step.CodeNotFound, on(offered(), "SMS").result.ExitCode)
+}
+
+// TS-8: a run that may not begin leaves no state to go on from, from which an agent that was killed before the end was
+// recorded, or stopped while the program ran, would run the steps.
+func TestTS8RefusalSurvivesAKill(t *testing.T) {
+	s := exported(t, command("a", "echo", ""), property("DependentProgram", "BYD00005;;Prepare"))
+	st, done := &store{fail: func(n int) error {
+		if n > 1 {
+			return errPower
+		}
+		return nil
+	}}, &commands{}
+	run := func(ctx context.Context) (tsengine.Result, error) {
+		config := tsengine.Config{Sequence: s, Environment: tsengine.FullOS, Store: st, Identity: tsengine.Identity{LaunchMode: "SMS"},
+			Machine: machine.Capabilities{Commands: done, Content: content{&bench{}}, Software: offered(wire.Program{Name: "Prepare", Command: "exit 7"})}}
+		if len(st.saves) > 0 {
+			config.Checkpoint = st.last(t)
+		}
+		e, err := tsengine.New(config)
+		require.NoError(t, err)
+		return e.Run(ctx)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	_, _ = run(stopped)
+	require.Empty(t, st.saves)
+	_, _ = run(t.Context())
+	st.fail = nil
+	r, err := run(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, tsengine.Failed, r.Outcome)
+	require.NotContains(t, done.lines, "echo")
 }
 
 // TS-8: what people see is the custom progress text, else the name.
