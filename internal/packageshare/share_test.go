@@ -221,6 +221,24 @@ func TestDOP15AlteredCopyStays(t *testing.T) {
 	require.Equal(t, "echo evil!", string(text))
 }
 
+// DOP-5: what is not to be shared any more is gone from the share also when the appliance was killed while it took it out.
+func TestDOP5KilledWhileTakingOut(t *testing.T) {
+	s := newSource(t)
+	p := s.pack(t, "BYD00001", map[string]string{"run.sh": "echo hello"})
+	s.set(p)
+	c := config(t, s)
+	require.NoError(t, open(t, c).Sync(t.Context()))
+	require.NoError(t, os.Remove(filepath.Join(c.Dir, "versions", "BYD00001"))) // the kill comes here
+	s.set()
+	share := open(t, c)
+	run(t, share)
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(filepath.Join(c.Dir, "packages", "BYD00001"))
+		return os.IsNotExist(err)
+	}, 10*time.Second, 20*time.Millisecond)
+}
+
+
 func TestSyncGoesOnAfterAnError(t *testing.T) {
 	s := newSource(t)
 	p := s.pack(t, "BYD00001", map[string]string{"run.sh": "echo hello"})

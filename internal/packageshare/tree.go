@@ -44,6 +44,16 @@ func (s *Share) recall() {
 			s.here[note.Name()] = version
 		}
 	}
+	// A copy without its note came or went when the appliance was killed. What is wanted is copied anew.
+	copies, err := os.ReadDir(s.tree())
+	for _, c := range copies {
+		if _, noted := s.here[c.Name()]; !noted {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(s.tree(), c.Name())))
+		}
+	}
+	if err != nil {
+		s.config.Log.Warn("package share: leftovers stay", "err", err)
+	}
 }
 
 // Sync brings the share to what the source lists: new and changed packages in, others out. What works is done, whatever
