@@ -238,7 +238,6 @@ func TestDOP5KilledWhileTakingOut(t *testing.T) {
 	}, 10*time.Second, 20*time.Millisecond)
 }
 
-
 func TestSyncGoesOnAfterAnError(t *testing.T) {
 	s := newSource(t)
 	p := s.pack(t, "BYD00001", map[string]string{"run.sh": "echo hello"})

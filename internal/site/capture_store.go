@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -72,7 +75,30 @@ func (s *Service) storeWaiting(ctx context.Context) error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.sweepCaptures(ctx))...)
+}
+
+// sweepCaptures removes folders of uploads that have no record: the appliance was killed between the removal of the one and
+// of the other, or a piece came in after both. A folder is only made after its record.
+func (s *Service) sweepCaptures(ctx context.Context) error {
+	entries, err := os.ReadDir(s.CaptureDir)
+	if s.CaptureDir == "" || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if dir, more := s.captureFolder(e.Name()); more != nil || filepath.Base(dir) != e.Name() {
+			continue // not one of ours
+		}
+		more := s.Store.View(ctx, func(tx *store.Tx) error {
+			_, err := tx.Capture(e.Name())
+			return err
+		})
+		if errors.Is(more, store.ErrNotFound) {
+			more = s.removeCapture(e.Name())
+		}
+		err = errors.Join(err, more)
+	}
+	return err
 }
 
 // storeCapture makes a new OS image of an upload. It always is a new package, so whoever has a run's session replaces

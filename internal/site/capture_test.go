@@ -292,3 +292,21 @@ func TestIMG1CaptureThatFails(t *testing.T) {
 	_, err = c.storing(st.ID, data, hashes)
 	require.NoError(t, err)
 }
+
+// IMG-1: what a killed appliance left of an upload that has no record goes; uploads that go on stay, and foreign files too.
+func TestIMG1CaptureLeftovers(t *testing.T) {
+	c := newCapturing(t, `<sequence name="capture" captures="1"/>`)
+	st := c.opened("1 Capture", "x")
+	pieces, _ := cut(imageBytes(100, 'a'))
+	require.NoError(t, c.put(st.ID, 0, pieces[0]))
+	left := filepath.Join(c.CaptureDir, "0b6a5a3e-52a5-4c5e-9c3e-3f6a37f1c0de")
+	require.NoError(t, os.MkdirAll(filepath.Join(left, "image"), 0o700))
+	foreign := filepath.Join(c.CaptureDir, "lost+found")
+	require.NoError(t, os.Mkdir(foreign, 0o700))
+	c.until(func() bool {
+		_, err := os.Stat(left)
+		return os.IsNotExist(err)
+	})
+	require.DirExists(t, foreign)
+	require.NotEmpty(t, c.opened("1 Capture", "x").Pieces)
+}
