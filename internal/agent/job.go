@@ -219,6 +219,7 @@ func (j *job) newEngine(ctx context.Context, debug tsengine.Debugger) (*tsengine
 	capabilities.ImageStore = &imagestore.Store{Line: j.line, Run: j.run.ID, Clock: j.clock, Wait: j.backoff, Say: j.console.Say}
 	sheet := j.factSheet()
 	j.sheet = sheet
+	capabilities.Drivers = &drivers{line: j.line, clock: j.clock, wait: j.backoff, say: j.console.Say, sheet: sheet}
 	engine, err := tsengine.New(tsengine.Config{
 		Sequence: s, Children: children, Environment: engineEnvironment(j.environment), Variables: variables,
 		Identity: j.identity(), Hardware: hardware(identity, sheet), Machine: capabilities, Facts: answers(sheet, j.environment),

@@ -59,6 +59,12 @@ type realSite struct {
 // newRealSite boots a machine into the real site, which installs it; after is what the sequence does in the new system.
 func newRealSite(t *testing.T, content func(*appliance) site.ContentLibrary, after ...string) *realSite {
 	t.Helper()
+	return bootRealSite(t, content, func(*realSite) string { return osSequence(after...) })
+}
+
+// bootRealSite is newRealSite with the sequence that the machine boots into.
+func bootRealSite(t *testing.T, content func(*appliance) site.ContentLibrary, steps func(*realSite) string) *realSite {
+	t.Helper()
 	b, states := newBench(t), t.TempDir() // its server gives the files, the site everything else
 	s := sitetest.New(t, func(c *site.Config) {
 		c.Inspector, c.Content, c.StateDir = inspect.Sequences{}, content(b.appliance), states
@@ -77,7 +83,8 @@ func newRealSite(t *testing.T, content func(*appliance) site.ContentLibrary, aft
 	r := &realSite{bench: b, site: s, url: server.URL, ca: ca, state: t.TempDir(), device: s.Device("lab-01", 1)}
 	image, err := s.ImportPackage(s.Ctx, wire.Package{Name: "image"}, "/nowhere")
 	require.NoError(t, err)
-	xml := replaceAll(osSequence(after...), "BYD00002", image.ID)
+	b.config.NewTarget = func(target agent.TargetRequest) agent.Target { return &disk{dir: r.state, files: target.Files} }
+	xml := replaceAll(steps(r), "BYD00002", image.ID)
 	q, err := s.ImportSequence(s.Ctx, wire.SequenceImport{XML: xml, Name: "Debian", BootImage: s.Image.ID})
 	require.NoError(t, err)
 	r.collection = s.Collection("lab", r.device)
@@ -91,7 +98,6 @@ func newRealSite(t *testing.T, content func(*appliance) site.ContentLibrary, aft
 	// Content comes from the bench's server, which has another CA; the test trusts both.
 	r.both = transports{base: server.URL, own: trust(t, ca, b.clock.Now), other: trust(t, b.ca, func() time.Time { return start })}
 	b.config.Transport = r.both
-	b.config.NewTarget = func(target agent.TargetRequest) agent.Target { return &disk{dir: r.state, files: target.Files} }
 	require.NoError(t, b.boot(context.Background()), b.screen.String())
 	return r
 }

@@ -143,6 +143,9 @@ func (a *API) registerAgent() {
 	agentAnswer(a, agentOperation("POST", wire.PathSoftware, "software", maxAgentBody), func(ctx context.Context, in *input[wire.SoftwareQuery]) (wire.SoftwareAnswer, error) {
 		return a.Site.Software(ctx, session(ctx), in.Body)
 	})
+	agentAnswer(a, agentOperation("POST", wire.PathDrivers, "drivers", maxLogBody), func(ctx context.Context, in *input[wire.DriverQuery]) (wire.DriverAnswer, error) {
+		return a.Site.DriverOffers(ctx, session(ctx), in.Body)
+	})
 	message := agentOperation("POST", wire.PathPreflight, "message", maxLogBody)
 	message.Metadata["locked"] = true // such as: it waits for the password
 	agentAct(a, message, func(ctx context.Context, in *input[wire.Message]) error {

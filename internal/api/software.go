@@ -26,6 +26,18 @@ func (a *API) registerSoftware() {
 	act(a, operation("DELETE", "/applications/{application}", "Delete an application", wire.ScopeWrite), func(ctx context.Context, in *applicationPath) error {
 		return s.DeleteApplication(ctx, in.Application)
 	})
+	answer(a, operation("GET", "/drivers", "List the catalogue of drivers, without the ids that they serve", wire.ScopeRead), func(ctx context.Context, _ *noInput) ([]wire.DriverPackage, error) {
+		return list(s.DriverPackages(ctx))
+	})
+	answer(a, operation("GET", "/drivers/{package}", "Show a package of the catalogue of drivers", wire.ScopeRead), func(ctx context.Context, in *PackagePath) (wire.DriverPackage, error) {
+		return s.DriverPackage(ctx, in.Package)
+	})
+	answer(a, operation("PUT", "/drivers/{package}/categories", "Replace the categories of a driver package", wire.ScopeWrite), func(ctx context.Context, in *struct {
+		PackagePath
+		Body wire.DriverCategories
+	}) (wire.DriverPackage, error) {
+		return s.SetDriverCategories(ctx, in.Package, in.Body.Categories)
+	})
 	answer(a, operation("POST", "/packages/{package}/programs", "Add a program to a package, or change the one of that name", wire.ScopeWrite), func(ctx context.Context, in *struct {
 		PackagePath
 		Body wire.Program

@@ -88,7 +88,7 @@ Results go to standard output, everything else to standard error.`,
 	root.AddCommand(
 		newServeCommand(env), newConfigCommand(env),
 		newDeviceCommand(env), newCollectionCommand(env),
-		newSequenceCommand(env), newPackageCommand(env), newApplicationCommand(env), newStateCommand(env), newImageCommand(env),
+		newSequenceCommand(env), newPackageCommand(env), newApplicationCommand(env), newDriverCommand(env), newStateCommand(env), newImageCommand(env),
 		newDeploymentCommand(env), newDeployCommand(env), newRetryCommand(env), newCancelCommand(env),
 		newRunCommand(env), newStatusCommand(env), newBootCommand(env), newAlertCommand(env), newMessageCommand(env),
 		newWakeCommand(env), newMediaCommand(env), newTokenCommand(env), newSettingsCommand(env),

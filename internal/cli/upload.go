@@ -17,13 +17,22 @@ import (
 // upload sends the files of source, a folder or one file, to a remote appliance
 // as a tar archive; query says what they become.
 func (env *environment) upload(ctx context.Context, query url.Values, source string) error {
-	files, total, err := regularFiles(source)
+	made, err := env.send(ctx, query, source)
 	if err != nil {
 		return err
 	}
+	return env.printPackage(made)
+}
+
+// send is upload without saying so.
+func (env *environment) send(ctx context.Context, query url.Values, source string) (made wire.Package, err error) {
+	files, total, err := regularFiles(source)
+	if err != nil {
+		return made, err
+	}
 	c, err := env.client()
 	if err != nil {
-		return err
+		return made, err
 	}
 	p := env.progress()
 	body, archive := io.Pipe()
@@ -33,17 +42,13 @@ func (env *environment) upload(ctx context.Context, query url.Values, source str
 		archive.CloseWithError(err)
 		written <- err
 	}()
-	var made wire.Package
 	err = c.Send(ctx, "POST", apiRoot+"/packages/upload?"+query.Encode(), "application/x-tar", body, &made)
 	body.CloseWithError(errSent) // the writer must not wait for a reader that has gone
 	if werr := <-written; werr != nil && !errors.Is(werr, errSent) && !errors.Is(werr, io.ErrClosedPipe) {
 		err = werr // the cause; what the request says follows from it
 	}
 	p.end()
-	if err != nil {
-		return err
-	}
-	return env.printPackage(made)
+	return made, err
 }
 
 var errSent = errors.New("the request has ended")

@@ -75,6 +75,12 @@ func (s *Service) importPackage(ctx context.Context, p wire.Package, dir string,
 	if name == "" {
 		return p, invalid("", "name", "a package needs a name", "give one")
 	}
+	var drivers []wire.Driver
+	if p.Kind == wire.KindDriverPackage {
+		if drivers, err = s.readDrivers(ctx, dir); err != nil {
+			return p, err
+		}
+	}
 	m, err := s.Content.Import(ctx, p.ID, version, dir)
 	if err != nil {
 		return p, fmt.Errorf("store content of %s: %w", p.ID, err)
@@ -90,6 +96,9 @@ func (s *Service) importPackage(ctx context.Context, p wire.Package, dir string,
 			return refusal(409, "DOP-22", "package", "package "+p.ID+" was deleted while its new version came in", "create it again")
 		}
 		if err := errors.Join(tx.PutPackage(p), also(tx, p)); err != nil {
+			return err
+		}
+		if err := keepDrivers(tx, p, drivers); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, wire.StatusMessage{Text: fmt.Sprintf("package %s %q version %d stored: %d files, %d bytes", p.ID, p.Name, p.Version, p.Files, p.Size)})
@@ -170,7 +179,7 @@ func (s *Service) forgetPackage(ctx context.Context, tx *store.Tx, id string) er
 				"wait for its end, or cancel it with `bootyard cancel "+run.DeviceName+"`")
 		}
 	}
-	if err := tx.DeletePackage(id); err != nil {
+	if err := errors.Join(tx.DeletePackage(id), tx.DeleteDrivers(id)); err != nil {
 		return err
 	}
 	return s.audit(ctx, tx, wire.StatusMessage{Text: fmt.Sprintf("package %s %q deleted", p.ID, p.Name)})
@@ -184,6 +193,9 @@ func (s *Service) mayHave(tx *store.Tx, who Session, id string) (bool, error) {
 				return true, nil
 			}
 			if may, err := mayHaveForSoftware(tx, seq, id); err != nil || may {
+				return may, err
+			}
+			if may, err := mayHaveForDrivers(tx, run, id); err != nil || may {
 				return may, err
 			}
 		}

@@ -23,6 +23,7 @@ const (
 	PathContent    = "/api/v1/agent/content/{package}"     // GET -> ContentLocations
 	PathFacts      = "/api/v1/agent/facts"                 // PUT FactSheet: the machine at the start of a run
 	PathSoftware   = "/api/v1/agent/software"              // POST SoftwareQuery -> SoftwareAnswer
+	PathDrivers    = "/api/v1/agent/drivers"               // POST DriverQuery -> DriverAnswer
 	PathState      = "/api/v1/agent/runs/{run}/state"      // POST StateRequest -> StateStore (USM-2)
 	// PUT StatePiece (idempotent by number, from 0) and GET -> StatePiece; POST
 	// StateComplete; POST: the state is restored and its retention begins.

@@ -36,6 +36,9 @@ func (g *gatherer) devices() {
 		whole, _, _ := strings.Cut(strings.TrimPrefix(id, `PCI\`), `\`)
 		parts := strings.Split(whole, "&")
 		d.list("HardwareID", []string{`PCI\` + whole, `PCI\` + strings.Join(parts[:3], "&"), `PCI\` + strings.Join(parts[:2], "&")})
+		if class := strings.ToUpper(strings.TrimPrefix(g.text("/sys/bus/pci/devices/"+place+"/class"), "0x")); len(class) == 6 {
+			d.list("CompatibleID", []string{`PCI\` + parts[0] + "&CC_" + class, `PCI\CC_` + class, `PCI\CC_` + class[:4]})
+		}
 		d.text("Service", g.link("/sys/bus/pci/devices/"+place+"/driver"))
 		d.Set("Present", true)
 		list = append(list, d)
