@@ -33,18 +33,26 @@ type Result struct {
 	BytesWritten int64
 }
 
+// claimed takes a package for itself until release, and lists its versions.
+func (l *Library) claimed(packageID string) (versions []int, release func(), err error) {
+	if release, err = l.claim(packageID); err != nil {
+		return nil, nil, err
+	}
+	if versions, err = l.Versions(packageID); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return versions, release, nil
+}
+
 // Add imports a folder (or a single file) as version 1 of a new package. It may be repeated after it was cut off: files
 // that arrived are not written again. progress may be nil and is called in the caller's goroutine after each file.
 func (l *Library) Add(ctx context.Context, packageID, dir string, progress func(Progress)) (Result, error) {
-	release, err := l.claim(packageID)
+	versions, release, err := l.claimed(packageID)
 	if err != nil {
 		return Result{}, err
 	}
 	defer release()
-	versions, err := l.Versions(packageID)
-	if err != nil {
-		return Result{}, err
-	}
 	if len(versions) > 0 {
 		return Result{}, fmt.Errorf("%w: %s has version %d: use 'bootyard package update'", ErrExists, packageID, versions[len(versions)-1])
 	}
@@ -54,15 +62,11 @@ func (l *Library) Add(ctx context.Context, packageID, dir string, progress func(
 // Update imports a folder as the next version of a package (DOP-22). Only changed files are written; when nothing changed
 // the version stays. Older versions are kept for runs that are under way until [Library.Prune].
 func (l *Library) Update(ctx context.Context, packageID, dir string, progress func(Progress)) (Result, error) {
-	release, err := l.claim(packageID)
+	versions, release, err := l.claimed(packageID)
 	if err != nil {
 		return Result{}, err
 	}
 	defer release()
-	versions, err := l.Versions(packageID)
-	if err != nil {
-		return Result{}, err
-	}
 	if len(versions) == 0 {
 		return Result{}, fmt.Errorf("update package %s: %w: create it with 'bootyard package create'", packageID, ErrNotFound)
 	}
