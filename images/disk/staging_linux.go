@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -61,6 +63,27 @@ func (s Staging) detach(ctx context.Context) error {
 		openErr = errors.Join(openErr, f.Close())
 	}
 	return errors.Join(err, openErr)
+}
+
+// ReleaseLeft takes away what a process that was killed left mounted below a folder, and a Staging at dir there: its loop
+// device would write into the file system that the next Staging makes in the same place.
+func ReleaseLeft(ctx context.Context, sys System, below, dir string) error {
+	mounts := readMounts(sys)
+	var err error
+	for _, m := range slices.Backward(mounts) {
+		if !strings.HasPrefix(m.point, below+"/") {
+			continue
+		}
+		err = errors.Join(err, Unmount(ctx, m.point))
+		if m.point == dir {
+			_, more := run(ctx, tableTimeout, "", "losetup", "--detach", m.source)
+			err = errors.Join(err, more)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("take away what is left below %s: %w", below, err)
+	}
+	return nil
 }
 
 // FormatFront makes NTFS on the first bytes of a volume and returns its identifier.

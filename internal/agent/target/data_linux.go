@@ -64,7 +64,7 @@ func (t *Target) stage(ctx context.Context) {
 	if v == nil {
 		return
 	}
-	staging, err := disk.Stage(ctx, *v, filepath.Join(t.options.Mounts, "staging"))
+	staging, err := disk.Stage(ctx, *v, t.stagingDir())
 	if err == nil {
 		t.staging = &staging
 		err = os.MkdirAll(filepath.Join(staging.Dir, dataFolder), 0o700)
@@ -72,6 +72,13 @@ func (t *Target) stage(ctx context.Context) {
 	if err != nil {
 		t.options.Say("the run's data stays in memory: %v", err)
 	}
+}
+
+func (t *Target) stagingDir() string { return filepath.Join(t.options.Mounts, "staging") }
+
+// takeOver ends what an agent that was killed in this boot left mounted.
+func (t *Target) takeOver(ctx context.Context) error {
+	return disk.ReleaseLeft(ctx, t.options.System, t.options.Mounts, t.stagingDir())
 }
 
 // unstage gives the volume back as it was: formatted and empty.

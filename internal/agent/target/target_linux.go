@@ -155,6 +155,9 @@ func (t *Target) restore(data json.RawMessage) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), unmountTime)
 	defer cancel()
+	if err := t.takeOver(ctx); err != nil {
+		return err
+	}
 	list, err := disk.List(ctx, t.options.System)
 	if err != nil {
 		return err

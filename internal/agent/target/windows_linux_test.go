@@ -240,6 +240,25 @@ func TestTS117aStagingGivesWay(t *testing.T) {
 	require.Nil(t, target.staging, "it is in use now")
 }
 
+// TS-117a: an agent that comes after one that was killed in the same boot makes its own place, and nothing of the other
+// writes into it.
+func TestTS117aStagingOfAKilledAgent(t *testing.T) {
+	killed := partitioned(t, wire.UEFI, gptTable+"@4G", disk.FAT32, disk.NoFileSystem, disk.NTFS)
+	system := killed.table.Volumes()[2]
+	killed.fresh = []string{system.PARTUUID}
+	killed.useForData(t.Context())
+	require.NotNil(t, killed.staging)
+	next := New(killed.options)
+	t.Cleanup(func() { require.NoError(t, next.Close()) })
+	next.table, next.fresh = killed.table, killed.fresh
+	killed.staging = nil
+	require.NoError(t, next.takeOver(t.Context()))
+	next.useForData(t.Context())
+	require.NotNil(t, next.staging)
+	require.Len(t, strings.Fields(output(t, "losetup", "--noheadings", "--output", "NAME", "--associated", system.Device)), 1)
+	require.Equal(t, 1, strings.Count(output(t, "cat", "/proc/self/mounts"), " "+next.staging.Dir+" "))
+}
+
 func output(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), name, args...).Output()
