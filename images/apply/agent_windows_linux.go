@@ -19,8 +19,11 @@ const (
 	windowsData   = "ProgramData/bootyard"
 	windowsConfig = windowsData + "/agent.json"
 	windowsCA     = windowsData + "/ca.pem"
-	windowsRun    = windowsData + "/state/run" // as RunStateDir
+	windowsRun    = WindowsStateDir + "/run" // as RunStateDir
 	setupComplete = "Windows/Setup/Scripts/SetupComplete.cmd"
+
+	// WindowsStateDir is as StateDir.
+	WindowsStateDir = windowsData + "/state"
 )
 
 // WindowsService is the command that makes the agent a service of the installed Windows and starts it. It may run twice:

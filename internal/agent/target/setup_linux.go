@@ -84,9 +84,15 @@ func (t *Target) KeepContent(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	state := strings.TrimPrefix(apply.StateDir, "/")
+	state, windows := strings.TrimPrefix(apply.StateDir, "/"), apply.HoldsWindowsSystem(dir)
+	if windows {
+		state, _ = apply.Fold(root, apply.WindowsStateDir)
+	}
 	cache := filepath.Join(state, filepath.Dir(to))
 	err = errors.Join(root.MkdirAll(state, 0o700), root.MkdirAll(cache, 0o755), root.Close())
+	if err == nil && windows {
+		err = apply.Private(filepath.Join(dir, cache))
+	}
 	if err != nil {
 		return fmt.Errorf("keep content for the new system: %w", err)
 	}

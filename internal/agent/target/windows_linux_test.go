@@ -138,6 +138,10 @@ func TestTS118WindowsByUEFI(t *testing.T) {
 		target.installed = &files
 	}
 	require.NoError(t, target.KeepState(t.Context(), map[string][]byte{"state.json": []byte("{}"), "outbox/1": []byte("x")}))
+	content := t.TempDir() // TS-136: to where the agent of that Windows has its client cache
+	shell(t, `mkdir "$1/BYD00009.1-abc"; echo x > "$1/BYD00009.1-abc/file"`, content)
+	require.NoError(t, target.KeepContent(t.Context(), content, "ClientCache/BYD00009.1-abc"))
+	require.FileExists(t, filepath.Join(root, "ProgramData/bootyard/state/ClientCache/BYD00009.1-abc/file"))
 	shell(t, `cd "$1"; [ "$(cat "Program Files/bootyard/bootyard-agent.exe")" = "MZ agent" ]; [ "$(cat ProgramData/bootyard/state/run/token)" = "secret token" ]
 		[ -e ProgramData/bootyard/state/run/outbox/1 ]; [ -e ProgramData/bootyard/ca.pem ]; [ -e Windows/Temp/bootyard-drivers/BYD00005/net/E1.INF ]
 		[ "$(ls Windows/Setup/Scripts)" = setupcomplete.cmd ]; [ "$(grep -c service.cmd Windows/Setup/Scripts/setupcomplete.cmd)" = 1 ]; tail -1 Windows/Setup/Scripts/setupcomplete.cmd | grep -q mine`, root)
