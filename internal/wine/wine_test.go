@@ -58,9 +58,9 @@ func packages(t *testing.T, b *wine.Bed, done map[string]bool) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	for name, skip := range map[string]string{
-		// Skipped are tests whose sequences run programs of Linux.
-		"tsengine":            "^TestWindowsPrograms$|^TestWindowsProgramFailures$|^TestTS103Inputs$|^TestUserStateOn|SecretsAppearNowhere$|^Example$",
-		"tsengine/step":       "^TestRunCommandLine$",
+		// Skipped are tests whose sequences run programs of Linux or name its paths.
+		"tsengine":            "^TestWindowsPrograms$|^TestWindowsProgramFailures$|^TestTS103Inputs$|^TestUserStateOn|SecretsAppearNowhere$|^Example$|^TestToolkitPowerShell$|^TestListsGoOnAfterRestarts$|^TestTS93FromTheStartAndAtTheCut$",
+		"tsengine/step":       "^TestRunCommandLine$|^TestTS134AlternateProvider$|^TestTS133RetryAndLastLocation$|^TestTS132DownloadPackageContent$",
 		"tsengine/process":    "",
 		"tsengine/smstslog":   "",
 		"tsengine/com":        "",
