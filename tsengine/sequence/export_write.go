@@ -158,5 +158,8 @@ func readPackage(data []byte, number PackageType) (ExportedPackage, error) {
 	if p.ID == "" {
 		return p, &Error{o.Line, o.Column, "the package has no PackageID"}
 	}
+	if strings.ContainsAny(p.ID, `/\:`) || strings.Trim(p.ID, ".") == "" { // content is looked for in a folder of that name
+		return p, &Error{o.Line, o.Column, "the PackageID is no name of a folder"}
+	}
 	return p, nil
 }

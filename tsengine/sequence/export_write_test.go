@@ -2,6 +2,7 @@ package sequence_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,7 +49,8 @@ func TestTS139PackageTypeNumbers(t *testing.T) {
 		require.Len(t, a.Packages, 1)
 		require.Equal(t, want, a.Packages[0].Type)
 	}
-	for _, bad := range []string{"<a/>", "no xml", `<INSTANCE CLASSNAME="x"/>`} {
+	for _, bad := range []string{"<a/>", "no xml", `<INSTANCE CLASSNAME="x"/>`,
+		strings.ReplaceAll(pack(""), "ABC00009", ".."), strings.ReplaceAll(pack(""), "ABC00009", `..\x`), strings.ReplaceAll(pack(""), "ABC00009", "a/b")} {
 		a, err := sequence.OpenArchive(zipped(t, "SMS_TaskSequencePackage/ABC00001/object.xml", object("ABC00001", `<sequence version="3.10"/>`), "SMS_Package/x/object.xml", bad))
 		require.NoError(t, err, "the sequences are the point")
 		require.Empty(t, a.Packages)
