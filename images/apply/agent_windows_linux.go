@@ -116,21 +116,6 @@ func InstallWindowsAgent(ctx context.Context, dir string, a Agent) error {
 	return nil
 }
 
-// HasWindowsAgent says whether the Windows at dir would start the agent.
-func HasWindowsAgent(dir string) bool {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = root.Close() }() // only read from
-	for _, name := range []string{WindowsAgent, windowsStart} {
-		if _, ok := Fold(root, name); !ok {
-			return false
-		}
-	}
-	return true
-}
-
 // WriteWindowsFile writes a file into an applied Windows at dir, in place of one of that name in any case. Only the system
 // and administrators may read it.
 func WriteWindowsFile(dir, name string, data []byte) error {

@@ -99,6 +99,20 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
+// Names and exit codes may be a list: name and value, or step and code.
+func TestParseNamesAsList(t *testing.T) {
+	s, err := fact.Parse([]byte("variables:\n- {name: A, value: x}\nexitCodes:\n- {step: Install agent, code: 3010}\n- {step: 12, code: -1}\n- {name: Setup, value: 0xC1900210}\n"))
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"A": "x"}, s.Variables)
+	require.Equal(t, map[string]uint32{"Install agent": 3010, "12": 4294967295, "Setup": 3247440400}, s.ExitCodes)
+	for _, text := range []string{"- {step: a}", "- {code: 1}", "- {step: a, code: x}", "- {step: a, kode: 1}"} {
+		_, err := fact.Parse([]byte("exitCodes:\n" + text))
+		var e *fact.Error
+		require.ErrorAs(t, err, &e, text)
+		require.Equal(t, 2, e.Line, text)
+	}
+}
+
 func TestParseHostile(t *testing.T) {
 	bomb := "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
 	for i := '1'; i <= '9'; i++ {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,6 +157,56 @@ func TestTS93FindingsHoldNoSecret(t *testing.T) {
 	s, err := yamlform.Parse([]byte(first + `run: 'tool.exe /password:Hush1234'` + mid + vars("ApplyWindowsSettings", "OSDLocalAdminPassword", "Hush1234")))
 	require.NoError(t, err)
 	require.NotContains(t, fmt.Sprint(lint.Run(s, lint.Options{})), "Hush1234")
+}
+
+// TS-93: what a secret variable is compared with is not shown, whether its name or the step that sets it makes it one.
+func TestTS93ComparedSecretsAreMasked(t *testing.T) {
+	set := mid + "type: SetVariable\n  variables: {VariableName: Quiet, VariableValue: '', HiddenVariableValue: x, DoNotShowVariableValue: 'true'}"
+	for _, name := range []string{"LocalPassword", "OSDProductKey", "quiet"} {
+		for check, text := range map[string]string{
+			"version-as-text":   `{expression: Variable, Variable: NAME, Operator: greater, Value: Hush1234.5}`,
+			"exists-with-value": `{expression: Variable, Variable: NAME, Operator: exists, Value: Hush1234.5}`,
+			"blanks-in-value":   `{expression: Variable, Variable: NAME, Operator: equals, Value: ' Hush1234.5'}`,
+			"operator-unknown":  `{expression: Variable, Variable: NAME, Operator: resembles, Value: Hush1234.5}`,
+			"never-true":        `{all: [{expression: Variable, Variable: NAME, Operator: equals, Value: Hush1234.5}, {expression: Variable, Variable: NAME, Operator: equals, Value: Hush1234.6}]}`,
+		} {
+			s, err := yamlform.Parse([]byte("steps:" + set + mid + "run: x\n  if: " + strings.ReplaceAll(text, "NAME", name)))
+			require.NoError(t, err)
+			list := lint.Run(s, lint.Options{})
+			require.True(t, hasCheck(list, check), "%s of %s: %v", check, name, list)
+			require.NotContains(t, fmt.Sprint(list), "Hush1234", "%s of %s", check, name)
+		}
+	}
+	s, err := yamlform.Parse([]byte(`steps:
+- group: outer
+  if: PinPassword equals Hush1234.5
+  steps:
+  - step: a
+    run: x
+    if: PinPassword equals Hush1234.6`))
+	require.NoError(t, err)
+	list := lint.Run(s, lint.Options{})
+	require.True(t, hasCheck(list, "contradicts-group"))
+	require.NotContains(t, fmt.Sprint(list), "Hush1234")
+}
+
+// TS-23: the class of a condition is read in any case, as the engine does, and the location rule goes by its field.
+func TestTS23TypesOfConditionsHaveNoCase(t *testing.T) {
+	lists := func(kind, fields string) []lint.Finding {
+		s, err := sequence.Parse([]byte(`<sequence version="3.10"><step name="a" type="SMS_TaskSequence_RunCommandLineAction"><action>smsswd.exe /run: x</action><defaultVarList><variable name="CommandLine">x</variable></defaultVarList><condition><expression type="` + kind + `">` + fields + `</expression></condition></step></sequence>`))
+		require.NoError(t, err)
+		return lint.Run(s, lint.Options{})
+	}
+	require.False(t, hasCheck(lists("sms_tasksequence_VARIABLEconditionexpression", ""), "condition-unknown"))
+	require.False(t, hasCheck(lists("SMS_TaskSequence_SomeLocation", `<variable name="DefaultGateway">10.0.0.1</variable>`), "condition-unknown"))
+	require.True(t, hasCheck(lists("SMS_TaskSequence_SomeLocation", ""), "condition-unknown"))
+	require.True(t, hasCheck(lists("SMS_TaskSequence_wmiconditionEXPRESSION", `<variable name="Query">SELECT</variable>`), "wql-syntax"))
+	require.True(t, hasCheck(lists("SMS_TaskSequence_fileconditionEXPRESSION", ""), "condition-incomplete"))
+	require.True(t, hasCheck(lists("SMS_TaskSequence_variableconditionEXPRESSION", `<variable name="Variable">ImageBuild</variable><variable name="Operator"> greater </variable><variable name="Value">6</variable>`), "version-as-text"))
+}
+
+func hasCheck(list []lint.Finding, check string) bool {
+	return slices.ContainsFunc(list, func(f lint.Finding) bool { return f.Check == check })
 }
 
 func TestKnownNamesAreTheSpecs(t *testing.T) {

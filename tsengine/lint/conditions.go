@@ -37,7 +37,7 @@ func versionAsText(l *linter) {
 			holds = false // two whole numbers are compared as numbers
 		}
 		if slices.Contains(ordered, c.op) && holds {
-			l.add(n, "%s %s %q compares a version as text", c.name, c.said, c.value)
+			l.add(n, "%s %s %q compares a version as text", c.name, c.said, l.shown(c))
 		}
 	})
 }
@@ -45,7 +45,7 @@ func versionAsText(l *linter) {
 func existsWithValue(l *linter) {
 	l.eachComparison(func(n *sequence.Node, c comparison) {
 		if (c.op == "exists" || c.op == "notexists") && strings.TrimSpace(c.value) != "" {
-			l.add(n, "%s %s does not look at %q", c.name, c.said, c.value)
+			l.add(n, "%s %s does not look at %q", c.name, c.said, l.shown(c))
 		}
 	})
 }
@@ -62,7 +62,7 @@ func blanksInValue(l *linter) {
 	l.eachComparison(func(n *sequence.Node, c comparison) {
 		switch {
 		case c.value != strings.TrimSpace(c.value):
-			l.add(n, "%s %s %q: the blanks are compared, too", c.name, c.said, c.value)
+			l.add(n, "%s %s %q: the blanks are compared, too", c.name, c.said, l.shown(c))
 		case c.name != strings.TrimSpace(c.name):
 			l.add(n, "the name %q has blanks at its ends", c.name)
 		}
@@ -74,7 +74,7 @@ var words = []string{"equals", "notequals", "exists", "notexists", "greater", "g
 func operatorUnknown(l *linter) {
 	l.eachComparison(func(n *sequence.Node, c comparison) {
 		if !slices.Contains(words, c.op) {
-			l.add(n, "%s %q %q: there is no such operator", c.name, c.said, c.value)
+			l.add(n, "%s %q %q: there is no such operator", c.name, c.said, l.shown(c))
 		}
 	})
 	for _, n := range l.enabled() {
@@ -108,9 +108,19 @@ var fields = map[string][][]string{
 	"SoftwareConditionExpression": {{"ProductCode", "UpgradeCode"}}, "MakeModelConditionExpression": nil, "ComputerConditionExpression": nil,
 }
 
+// kind is the type of an expression in the case of [fields]; the engine reads it in any case.
+func kind(x *sequence.Expression) string {
+	for known := range fields {
+		if strings.EqualFold(known, x.ShortType()) {
+			return known
+		}
+	}
+	return x.ShortType()
+}
+
 func conditionUnknown(l *linter) {
 	l.eachTest(func(n *sequence.Node, x *sequence.Expression) {
-		if _, ok := fields[x.ShortType()]; !ok {
+		if _, ok := fields[kind(x)]; !ok && x.Field("DefaultGateway") == "" { // the location rule is known by that field (TS-96)
 			l.add(n, "condition type %q is unknown", x.Type)
 		}
 	})
@@ -118,7 +128,7 @@ func conditionUnknown(l *linter) {
 
 func conditionIncomplete(l *linter) {
 	l.eachTest(func(n *sequence.Node, x *sequence.Expression) {
-		for _, choice := range fields[x.ShortType()] {
+		for _, choice := range fields[kind(x)] {
 			if !slices.ContainsFunc(choice, func(f string) bool { return strings.TrimSpace(x.Field(f)) != "" }) {
 				l.add(n, "a %s without %s", x.ShortType(), strings.Join(choice, " or "))
 			}
@@ -129,7 +139,7 @@ func conditionIncomplete(l *linter) {
 func wqlSyntax(l *linter) {
 	l.eachTest(func(n *sequence.Node, x *sequence.Expression) {
 		query := x.Field("Query")
-		if x.ShortType() != "WMIConditionExpression" || strings.TrimSpace(query) == "" {
+		if kind(x) != "WMIConditionExpression" || strings.TrimSpace(query) == "" {
 			return
 		}
 		if _, err := wql.Parse(query); err != nil && !errors.Is(err, wql.ErrUnsupported) {
@@ -156,7 +166,7 @@ func neverTrue(l *linter) {
 		for i, a := range list {
 			for _, b := range list[:i] {
 				if excludes(a, b) {
-					l.add(n, "%s %s %q and %s %q at once", a.name, a.said, a.value, b.said, b.value)
+					l.add(n, "%s %s %q and %s %q at once", a.name, a.said, l.shown(a), b.said, l.shown(b))
 				}
 			}
 		}
@@ -192,7 +202,7 @@ func contradictsGroup(l *linter) {
 			for _, outer := range must(g) {
 				for _, c := range mine {
 					if excludes(c, outer) {
-						l.add(n, "%s %s %q, inside %q where %s %q", c.name, c.said, c.value, g.Name, outer.said, outer.value)
+						l.add(n, "%s %s %q, inside %q where %s %q", c.name, c.said, l.shown(c), g.Name, outer.said, l.shown(outer))
 					}
 				}
 			}

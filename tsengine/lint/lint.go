@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bootyard/bootyard/tsengine/sequence"
+	"github.com/bootyard/bootyard/tsengine/variable"
 )
 
 // Severity says how sure and how bad a finding is.
@@ -94,6 +95,7 @@ type linter struct {
 
 	set     map[string]bool // variables that something in the sequence sets, lower case
 	texts   string          // scripts and rules, lower case, for names in them
+	secret  map[string]bool // those of them whose value is not to be shown
 	unknown bool            // rules or scripts from outside set variables that cannot be known
 }
 
@@ -154,10 +156,19 @@ func expressions(n *sequence.Node) []*sequence.Expression {
 type comparison struct{ name, op, value, said string } // op in lower case, said as written
 
 func compared(x *sequence.Expression) (comparison, bool) {
-	if x.ShortType() != "VariableConditionExpression" {
+	if kind(x) != "VariableConditionExpression" {
 		return comparison{}, false
 	}
-	return comparison{x.Field("Variable"), strings.ToLower(x.Field("Operator")), x.Field("Value"), x.Field("Operator")}, true
+	return comparison{x.Field("Variable"), strings.ToLower(strings.TrimSpace(x.Field("Operator"))), x.Field("Value"), x.Field("Operator")}, true
+}
+
+// shown is what a variable is compared with; that of a secret one may be a secret too (TS-93).
+func (l *linter) shown(c comparison) string {
+	name := strings.TrimSpace(c.name)
+	if l.secret[strings.ToLower(name)] || variable.IsSecretName(name) {
+		return variable.Mask
+	}
+	return c.value
 }
 
 // must are the comparisons that have to hold for a node to run: bare ones and those below "and".
@@ -186,7 +197,7 @@ var percent = regexp.MustCompile(`%([A-Za-z_][A-Za-z0-9_-]*)%`)
 
 // learn gathers which variables the sequence sets.
 func (l *linter) learn() {
-	l.set = map[string]bool{}
+	l.set, l.secret = map[string]bool{}, map[string]bool{}
 	put := func(name string) { l.set[strings.ToLower(strings.TrimSpace(name))] = true }
 	var texts strings.Builder
 	for _, v := range l.s.Globals {
@@ -195,6 +206,10 @@ func (l *linter) learn() {
 	for _, n := range l.s.All() {
 		if !n.Enabled() || n.Kind == sequence.Group {
 			continue
+		}
+		if flag, _ := n.Input("DoNotShowVariableValue"); strings.EqualFold(strings.TrimSpace(flag), "true") {
+			name, _ := n.Input("VariableName")
+			l.secret[strings.ToLower(strings.TrimSpace(name))] = true
 		}
 		for _, v := range n.Defaults {
 			name := strings.ToLower(v.Name)

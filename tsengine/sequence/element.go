@@ -68,6 +68,16 @@ func (e *Element) Attr(name string) (string, bool) {
 	return "", false
 }
 
+// TextPlace is the index in Content of the first text that is more than blanks, len(Content) where there is none.
+func (e *Element) TextPlace() int {
+	for i, c := range e.Content {
+		if c.Words() && strings.TrimSpace(c.Text) != "" {
+			return i
+		}
+	}
+	return len(e.Content)
+}
+
 // Text returns all text directly inside the element.
 func (e *Element) Text() string {
 	if len(e.Content) == 1 && e.Content[0].Words() {

@@ -72,6 +72,25 @@ func TestEncodingsOfOldEditors(t *testing.T) {
 	}
 }
 
+// What stands beside the text in the VALUE of an object stays there, comments inside the document itself too.
+func TestObjectKeepsWhatIsInTheValue(t *testing.T) {
+	const head, tail = `<INSTANCE CLASSNAME="SMS_TaskSequencePackage"><PROPERTY NAME="Sequence"><VALUE>`, `</VALUE></PROPERTY></INSTANCE>`
+	const cdata = `<![CDATA[<sequence version="3.10"><!-- inner --></sequence>]]>`
+	for name, c := range map[string]struct{ in, want string }{
+		"before":        {"\n<!-- a -->\n" + cdata + "\n", "<!-- a -->" + cdata},
+		"after":         {cdata + "<!-- b --><?c d?>", cdata + "<!-- b --><?c d?>"},
+		"both":          {"<!-- a --><?x y?>" + cdata + "<!-- b -->", "<!-- a --><?x y?>" + cdata + "<!-- b -->"},
+		"between parts": {`<![CDATA[<sequence version="3.10">]]><!-- a --><![CDATA[<!-- inner --></sequence>]]>`, cdata + "<!-- a -->"},
+		"element":       {"<EXT A=\"1\"/>" + cdata, "<EXT A=\"1\"/>" + cdata},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := sequence.Parse([]byte(head + c.in + tail))
+			require.NoError(t, err)
+			require.Contains(t, string(s.ExportDocument()), head+c.want+tail)
+		})
+	}
+}
+
 func TestObjectComesBackWhole(t *testing.T) {
 	in := `<?xml version="1.0"?><!-- export --><INSTANCE CLASSNAME="SMS_TaskSequencePackage"><PROPERTY NAME="PackageID"><VALUE>LAB00034</VALUE></PROPERTY>` +
 		`<PROPERTY NAME="Sequence"><QUALIFIER><VALUE>1</VALUE></QUALIFIER><VALUE><![CDATA[<sequence version="3.10"><group name="a ]]]]><![CDATA[> b"/></sequence>]]></VALUE></PROPERTY><PROPERTY NAME="Later"/></INSTANCE>`

@@ -143,14 +143,18 @@ func versionTraps(list []Operand) []string {
 	for _, o := range list {
 		out = append(out, versionTraps(o.Operands)...)
 		x := o.Expression
-		if x == nil || x.ShortType() != "VariableConditionExpression" {
+		if x == nil || !strings.EqualFold(x.ShortType(), "VariableConditionExpression") {
 			continue
 		}
 		switch strings.ToLower(x.Field("Operator")) {
 		case "greater", "greaterequal", "less", "lessequal":
 			name := strings.ToLower(x.Field("Variable"))
 			if strings.Contains(x.Field("Value"), ".") || strings.HasPrefix(name, "imagebuild") || strings.HasSuffix(name, "version") {
-				out = append(out, fmt.Sprintf("%s %s %q compares a version as text", x.Field("Variable"), x.Field("Operator"), x.Field("Value")))
+				value := x.Field("Value")
+				if variable.IsSecretName(strings.TrimSpace(name)) {
+					value = variable.Mask
+				}
+				out = append(out, fmt.Sprintf("%s %s %q compares a version as text", x.Field("Variable"), x.Field("Operator"), value))
 			}
 		}
 	}

@@ -27,7 +27,7 @@ func (s *Sequence) WriteTo(w io.Writer) (int64, error) {
 
 func writeDocument(b *bytes.Buffer, root *Element) { (&treeWriter{b: b}).document(root) }
 
-// treeWriter writes a tree; instead of the content of slot it writes text in a CDATA section.
+// treeWriter writes a tree; instead of the words in slot it writes text in a CDATA section.
 type treeWriter struct {
 	b    *bytes.Buffer
 	slot *Element
@@ -72,9 +72,7 @@ func (w *treeWriter) element(e *Element) {
 	}
 	b.WriteByte('>')
 	if e == w.slot {
-		b.WriteString("<![CDATA[")
-		b.Write(w.text)
-		b.WriteString("]]>")
+		w.filled(e)
 	} else {
 		w.content(e)
 	}
@@ -85,15 +83,41 @@ func (w *treeWriter) element(e *Element) {
 
 func (w *treeWriter) content(e *Element) {
 	for _, c := range e.Content {
-		switch {
-		case c.Element != nil:
-			w.element(c.Element)
-		case c.Words():
-			textEscaper.WriteString(w.b, c.Text)
-		default:
-			w.aside(c)
+		w.piece(c)
+	}
+}
+
+func (w *treeWriter) piece(c Content) {
+	switch {
+	case c.Element != nil:
+		w.element(c.Element)
+	case c.Words():
+		textEscaper.WriteString(w.b, c.Text)
+	default:
+		w.aside(c)
+	}
+}
+
+// filled writes the content of slot: the text stands where its first words stood, and what is no words stays around it.
+func (w *treeWriter) filled(e *Element) {
+	place := e.TextPlace()
+	for i, c := range e.Content {
+		if i == place {
+			w.cdata()
+		}
+		if !c.Words() {
+			w.piece(c)
 		}
 	}
+	if place == len(e.Content) {
+		w.cdata()
+	}
+}
+
+func (w *treeWriter) cdata() {
+	w.b.WriteString("<![CDATA[")
+	w.b.Write(w.text)
+	w.b.WriteString("]]>")
 }
 
 // A carriage return survives only as a character reference, and so do line breaks and tabs in attributes.

@@ -147,3 +147,15 @@ func TestClassNames(t *testing.T) {
 		require.Equal(t, sequencetest.Canonise(t, text), sequencetest.Canonise(t, string(back.Export())), class)
 	}
 }
+
+// What stands beside the text in the VALUE of an object survives the way to YAML and back.
+func TestPiecesBesideTheSequenceInItsValue(t *testing.T) {
+	const value = `<!-- a --><![CDATA[<sequence version="3.10"><step name="s" type="SMS_TaskSequence_RunCommandLineAction"/></sequence>]]><?b c?>`
+	in := `<INSTANCE CLASSNAME="SMS_TaskSequencePackage"><PROPERTY NAME="Sequence"><VALUE>` + value + `</VALUE></PROPERTY></INSTANCE>`
+	s, err := sequence.Parse([]byte(in))
+	require.NoError(t, err)
+	back, err := yamlform.Parse(yamlform.Marshal(s))
+	require.NoError(t, err)
+	require.Equal(t, string(s.ExportDocument()), string(back.ExportDocument()))
+	require.Contains(t, string(back.ExportDocument()), value)
+}

@@ -60,12 +60,19 @@ func wrapperText(document, value, root *sequence.Element) string {
 }
 
 // marked copies the object with the mark in the sequence's place: root itself where it is an element of the document, else
-// the content of value.
+// the words of value.
 func marked(e, value, root *sequence.Element) *sequence.Element {
 	out, mark := *e, sequence.Content{Text: here, Instruction: true}
 	inline := func(c sequence.Content) bool { return c.Element == root }
 	if e == value && !slices.ContainsFunc(e.Content, inline) {
-		out.Content = []sequence.Content{mark}
+		place := e.TextPlace()
+		out.Content = slices.Clone(e.Content)
+		if place == len(e.Content) {
+			out.Content = append(out.Content, mark)
+		} else {
+			out.Content[place] = mark
+		}
+		out.Content = slices.DeleteFunc(out.Content, sequence.Content.Words)
 		return &out
 	}
 	out.Content = slices.Clone(e.Content)
@@ -90,13 +97,13 @@ func wrapperTree(n *node, root *sequence.Element) (document, value *sequence.Ele
 	if value = holderOf(document); value == nil {
 		return nil, nil, n.fail("the object has no <?%s?> at the place of the sequence", here)
 	}
+	place := sequence.Content{Element: root}
 	if value.Name == "VALUE" {
-		value.Content = nil
-		return document, value, nil
+		place = sequence.Content{Text: here} // words, which the sequence's own take the place of
 	}
 	for i, c := range value.Content {
 		if c.Instruction && c.Text == here {
-			value.Content[i] = sequence.Content{Element: root}
+			value.Content[i] = place
 		}
 	}
 	return document, value, nil
