@@ -14,6 +14,9 @@ import (
 // captureKept is how long an upload that does not go on is kept, and how long an agent may ask what became of one.
 const captureKept = 7 * 24 * time.Hour
 
+// maxCaptureStep bounds what tells a step from others, in bytes: a number and twice 60 characters of any script.
+const maxCaptureStep = 512
+
 // roomForCapture keeps room on the disk, whatever machines send.
 func (s *Service) roomForCapture(set wire.Settings, more int64) error {
 	return s.roomIn(s.CaptureDir, set, more, wire.Problem{Rule: "IMG-1", Field: "data"})
@@ -26,7 +29,7 @@ func (s *Service) RequestCapture(ctx context.Context, who Session, run string, r
 		return out, refusal(503, "IMG-1", "capture", "this appliance takes no captured images", "capture to a share")
 	}
 	r.Name = printable(r.Name, 200)
-	if r.Name == "" || r.Step == "" || len(r.Step) > 200 || r.Format != wire.CaptureWIM && r.Format != wire.CaptureTar {
+	if r.Name == "" || r.Step == "" || len(r.Step) > maxCaptureStep || r.Format != wire.CaptureWIM && r.Format != wire.CaptureTar {
 		return out, invalid("IMG-1", "name", "a captured image has a name of 1 to 200 bytes and is "+wire.CaptureWIM+" or "+wire.CaptureTar, `set OSDCaptureDestination to a name such as bootyard:Reference.tar.zst`)
 	}
 	var c store.Capture

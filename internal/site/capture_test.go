@@ -310,3 +310,10 @@ func TestIMG1CaptureLeftovers(t *testing.T) {
 	require.DirExists(t, foreign)
 	require.NotEmpty(t, c.opened("1 Capture", "x").Pieces)
 }
+
+// IMG-1: the words by which an agent tells its step are characters, and not only those of English.
+func TestIMG1CaptureStepInAnyLanguage(t *testing.T) {
+	c := newCapturing(t, `<sequence name="capture" captures="1"/>`)
+	words := strings.Repeat("\U0001F4BE", 60)
+	c.opened("123 "+words+" "+words, "x")
+}
