@@ -91,7 +91,7 @@ var replacements = map[string]string{
 	"ztiapplygpopack":    "on Linux a Run Command Line step sets policies; disable the step",
 	"ztibioscheck":       "a Check Readiness step, or a condition on Win32_BIOS, does it",
 	"ztiappxmlgen":       "it serves USMT only; disable the step",
-	"ltisuspend":         "a break of the debugger pauses a run (bootyard debug)",
+	"ltisuspend":         "a break of the debugger pauses a run (bootyard run debug)",
 	"psdgroups":          "a Run Command Line step in the installed system does it",
 	"ztilangpacksonline": "on Linux Apply Windows Settings sets the languages",
 }
