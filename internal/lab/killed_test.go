@@ -71,7 +71,7 @@ func hold(t *testing.T, cfg lab.Config) (holder *exec.Cmd, daemon int) {
 // gone says whether a process has ended, though nobody may have collected it.
 func gone(pid int) bool {
 	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	return err != nil || strings.Contains(string(raw), ") Z ")
+	return err != nil || strings.Contains(string(raw), ") Z ") || strings.Contains(string(raw), ") X ")
 }
 
 func TestWhatAKilledProcessLeftIsRemoved(t *testing.T) {
