@@ -7,7 +7,7 @@ import (
 )
 
 func newImageCommand(env *environment) *cobra.Command {
-	osImport := packageImport(env, "import NAME FILE-OR-DIR", "Take an image (tar, tar.zst, squashfs) into the library", "osImage")
+	osImport := packageImport(env, "import NAME FILE-OR-DIR", "Take an image (tar, squashfs, WIM, raw or qcow2) into the library", "osImage")
 	osImport.Example = "  bootyard image os import \"Debian 12\" debian.tar.zst"
 	return group("image", "Boot images and OS images",
 		group("boot", "What machines boot to be deployed",
