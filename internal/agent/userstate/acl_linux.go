@@ -20,29 +20,39 @@ const (
 	aclGroup   = 0x08
 )
 
-// translateACL puts the numbers that people have here in the place of those they had; numbers of nobody who was captured
-// stay.
-func (x *restore) translateACL(list []byte) ([]byte, error) {
+// translateACL puts the numbers that people have here in the place of those they had. An entry of somebody who was not
+// captured is left out and counted: here the number may be somebody else's. Root is the same everywhere.
+func (x *restore) translateACL(list []byte) (out []byte, dropped int, err error) {
 	if len(list) < aclHead || (len(list)-aclHead)%aclEntry != 0 || binary.LittleEndian.Uint32(list) != aclVersion {
-		return nil, errors.New("it is no access control list that this version knows")
+		return nil, 0, errors.New("it is no access control list that this version knows")
 	}
-	out := append([]byte(nil), list...)
-	for at := aclHead; at < len(out); at += aclEntry {
-		id := out[at+4 : at+aclEntry]
-		number := int(binary.LittleEndian.Uint32(id))
-		for _, p := range x.places {
-			switch tag := binary.LittleEndian.Uint16(out[at:]); {
-			case tag == aclUser && number == p.from.UID:
-				binary.LittleEndian.PutUint32(id, uint32(p.to.UID)) //nolint:gosec // of passwd, below lastPerson
-			case tag == aclGroup && number == p.from.GID:
-				binary.LittleEndian.PutUint32(id, uint32(p.to.GID)) //nolint:gosec // of passwd
-			default:
-				continue
-			}
-			break
+	out = append(out, list[:aclHead]...)
+	for rest := list[aclHead:]; len(rest) > 0; rest = rest[aclEntry:] {
+		number, known := x.numberHere(binary.LittleEndian.Uint16(rest), binary.LittleEndian.Uint32(rest[4:]))
+		if !known {
+			dropped++
+			continue
+		}
+		out = append(out, rest[:4]...)
+		out = binary.LittleEndian.AppendUint32(out, number)
+	}
+	return out, dropped, nil
+}
+
+// numberHere is what the number of an entry is on this system; known is false for a person or group that was not captured.
+func (x *restore) numberHere(tag uint16, number uint32) (here uint32, known bool) {
+	if tag != aclUser && tag != aclGroup || number == 0 {
+		return number, true
+	}
+	for _, p := range x.places {
+		switch {
+		case tag == aclUser && int(number) == p.from.UID:
+			return uint32(p.to.UID), true //nolint:gosec // of passwd, below lastPerson
+		case tag == aclGroup && int(number) == p.from.GID:
+			return uint32(p.to.GID), true //nolint:gosec // of passwd
 		}
 	}
-	return out, nil
+	return 0, false
 }
 
 // setACL sets the list of that name; with none (value is empty) it takes away what the file inherited from its folder. A file system without lists
@@ -54,7 +64,10 @@ func (x *restore) setACL(fd int, file, name, value string) error {
 		}
 		return nil
 	}
-	list, err := x.translateACL([]byte(value))
+	list, dropped, err := x.translateACL([]byte(value))
+	if dropped > 0 {
+		x.note("/%.200s: %d entries of its access control list were left out, they are of people or groups that were not captured; set them again", file, dropped)
+	}
 	if err == nil {
 		err = unix.Fsetxattr(fd, name, list, 0)
 	}
