@@ -64,6 +64,8 @@ type appliance struct {
 	cut      func()                       // called once, in the middle of a blob, whose answer ends there
 	fail     func(r *http.Request) int    // status to answer with instead
 	requests []string
+
+	cancelled bool // the run, by a person at the appliance
 }
 
 func newAppliance(t *testing.T, now func() time.Time) *appliance {
@@ -121,7 +123,11 @@ func (a *appliance) serve(w http.ResponseWriter, r *http.Request) {
 	case "POST " + wire.PathPolicy:
 		request := decode[wire.PolicyRequest](a.t, r)
 		a.policies = append(a.policies, request)
-		answer(w, 200, a.policy(request))
+		policy := a.policy(request)
+		if policy.ActiveRun == "" && len(a.claims) > 0 && a.finish == nil && !a.cancelled {
+			policy.ActiveRun = a.run.ID
+		}
+		answer(w, 200, policy)
 	case "POST " + wire.PathRuns:
 		a.claims[decode[wire.ClaimRequest](a.t, r).Key] = true
 		answer(w, 200, a.run)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -52,6 +53,11 @@ func (a *Agent) resume(ctx context.Context) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(dir, restartFile)); err == nil {
+		if a.givenUp(ctx, run.ID) {
+			a.config.Console.Say("run %s was cancelled on the appliance: the restart that it waited for is not carried out", run.ID)
+			a.kit.clearContent()
+			return clearRun(dir)
+		}
 		return a.restart(ctx)
 	}
 	key, from, err := readState(dir)
@@ -226,6 +232,19 @@ func (a *Agent) restart(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("restart: %w", err), keep)
 	}
 	return ErrRestarting
+}
+
+// givenUp says whether the appliance answers and no longer has the run in progress. One that cannot be asked has given up
+// nothing (TS-118a).
+func (a *Agent) givenUp(ctx context.Context, run string) bool {
+	ctx, cancel := context.WithTimeout(ctx, tryCheckpoint)
+	defer cancel()
+	var policy wire.Policy
+	if err := a.session.Do(ctx, http.MethodPost, wire.PathPolicy, wire.PolicyRequest{Environment: wire.FullOS}, &policy); err != nil {
+		a.config.Logger.Warn("the appliance was not asked whether the run goes on", "run", run, "err", err)
+		return false
+	}
+	return policy.ActiveRun != run
 }
 
 // stranded is a run that waits for a boot environment while the machine came up from its disk. It is given up only when

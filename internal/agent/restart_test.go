@@ -2,6 +2,8 @@ package agent_test
 
 import (
 	"context"
+	"net/http"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -72,4 +74,39 @@ func TestTS112aKilledBeforeARestart(t *testing.T) {
 		require.Equal(t, []string{"echo one", "echo two"}, b.commands.All())
 		require.True(t, b.finish.Succeeded)
 	})
+}
+
+// MWN-13: a restart that waits for its window is not carried out when the run was cancelled meanwhile; one whose appliance
+// does not answer is (TS-118a).
+func TestMWN13RestartOfACancelledRun(t *testing.T) {
+	for name, cancelled := range map[string]bool{"cancelled": true, "appliance away": false} {
+		t.Run(name, func(t *testing.T) {
+			i := newInstalled(t)
+			i.run.SequenceXML = sequenceOf(command("first", "echo one"), restartStep(), command("second", "echo two"))
+			c := candidate()
+			c.InstallOutsideWindow = true
+			c.Assignments = []wire.Assignment{{Kind: wire.ASAP}}
+			opens := start.Add(5 * time.Hour)
+			i.policy = func(wire.PolicyRequest) wire.Policy {
+				p := wire.Policy{Action: wire.ActionNothing, Windows: []wire.Window{{Name: "night", Length: 60, AppliesTo: "all",
+					Schedule: wire.Assignment{Kind: wire.Once, Start: &wire.Moment{At: opens, UTC: true}}}}}
+				if !i.cancelled {
+					p.Candidates = []wire.Candidate{c}
+				}
+				return p
+			}
+			require.ErrorContains(t, i.at(t, start), "MWN-13")
+			if !cancelled {
+				i.fail = func(*http.Request) int { return http.StatusServiceUnavailable }
+				require.ErrorIs(t, i.at(t, opens), agent.ErrRestarting)
+				return
+			}
+			i.cancelled = true
+			require.NoError(t, i.at(t, opens))
+			require.Zero(t, i.machine.Restarts)
+			require.NoDirExists(t, filepath.Join(i.config.Dir, "run"))
+			require.NoError(t, i.at(t, opens.Add(time.Minute)))
+			require.Equal(t, []string{"echo one"}, i.commands.All())
+		})
+	}
 }
