@@ -29,6 +29,7 @@ type Checkpoint struct {
 	Started      bool                       `json:"started,omitempty"`
 	Tries        int                        `json:"tries,omitempty"`     // how often the started step was run again (TS-113)
 	Continues    bool                       `json:"continues,omitempty"` // the step itself asked to go on after a restart
+	RunFirst     bool                       `json:"runFirst,omitempty"`  // the program that runs before the first step was begun (TS-8)
 	StepName     string                     `json:"stepName,omitempty"`  // of that node, for people
 	Last         LastAction                 `json:"last"`
 	StepsDone    int                        `json:"stepsDone"`
@@ -201,7 +202,7 @@ func (e *Engine) restore(c *Checkpoint) error {
 	}
 	e.volumes.Volumes = append([]machine.Volume(nil), c.Volumes...)
 	e.number, e.next, e.last, e.stepsDone, e.agentOnDisk = c.Number, c.Next, c.Last, c.StepsDone, c.AgentOnDisk
-	e.interrupted, e.done, e.tries = c.Started, c.Result, c.Tries
+	e.interrupted, e.done, e.tries, e.firstBegun = c.Started, c.Result, c.Tries, c.RunFirst
 	if c.Continues && !c.Started {
 		e.continues = c.Next + 1
 	}

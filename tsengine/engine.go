@@ -117,6 +117,7 @@ type Engine struct {
 	repeated    bool     // the step that runs now was interrupted before
 	entersOS    bool     // ... and that this environment proves to have succeeded
 	refused     *failure // the sequence may not run here (TS-8)
+	firstBegun  bool     // resumed at the program that was to run first (TS-8)
 	begun       bool     // the start was recorded and reported
 	// ending is what is left to do when the checkpoint of an end or a restart could not be saved.
 	ending    func(context.Context) (*Result, error)

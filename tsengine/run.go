@@ -74,11 +74,16 @@ func (e *Engine) begin(ctx context.Context) error {
 	if resumed {
 		e.log(smstslog.Info, fmt.Sprintf("The task sequence goes on at pointer %d after checkpoint %d", e.next, e.number))
 		e.report(Event{Kind: SequenceResumed, Pointer: -1, MessageID: msgSequenceStarted, Severity: Information, Name: e.config.Sequence.Name})
+		e.refused = e.firstInterrupted()
 		return nil
 	}
 	e.log(smstslog.Info, fmt.Sprintf("Starting task sequence '%s' (%s) with %d steps in %s", e.config.Sequence.Name, e.packageID(), e.program.steps, e.config.Environment))
 	e.beginDebug()
-	e.refused = e.terms(ctx)
+	var err error
+	if e.refused, err = e.terms(ctx); err != nil {
+		e.begun = false // the program that is to run first was not begun, and Run may be called again
+		return err
+	}
 	id := msgSequenceStarted
 	if e.config.Environment == WinPE {
 		id = msgStartedNoClient

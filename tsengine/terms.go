@@ -15,20 +15,24 @@ import (
 
 // terms are the properties of the sequence that decide before the first step whether it may run on this machine, and what
 // must have run there. They hold only for a start in a full operating system, not under PXE and from boot media (TS-8).
-func (e *Engine) terms(ctx context.Context) *failure {
+// An error is a record that could not be written, without which the program is not begun.
+func (e *Engine) terms(ctx context.Context) (*failure, error) {
 	if e.config.Environment != FullOS || e.config.Identity.LaunchMode != "SMS" {
-		return nil
+		return nil, nil
 	}
 	if err := e.supported(ctx); err != nil {
-		return &failure{origin: -1, code: step.CodeEnvironment, reason: err.Error()}
+		return &failure{origin: -1, code: step.CodeEnvironment, reason: err.Error()}, nil
 	}
 	id, program, ok := e.config.Sequence.RunFirst()
-	if !ok {
-		return nil
+	if !ok || e.hasRun(id, program) {
+		return nil, nil
 	}
-	software := e.config.Machine.Software
-	if software != nil && software.HasRun(id, program) {
-		return nil
+	if err := ctx.Err(); err != nil { // before the record, which would say that it was begun
+		return &failure{origin: -1, code: step.CodeCancelled, reason: err.Error()}, nil
+	}
+	// As before a step with effects: one that takes the machine down would else be begun again after each restart (TS-112a).
+	if err := e.save(ctx, func(c *Checkpoint) { c.RunFirst = true }); err != nil {
+		return nil, err
 	}
 	e.log(smstslog.Info, fmt.Sprintf("Program %q of package %s is to run first (TS-8)", program, id))
 	n := &sequence.Node{Kind: sequence.Step, Type: sequence.TypePrefix + "InstallSoftwareAction", Name: "Run another program first", SuccessCodes: []uint32{0},
@@ -36,11 +40,26 @@ func (e *Engine) terms(ctx context.Context) *failure {
 	out := e.performNode(ctx, step.InstallPackage{}, n, func(int64, int64, string) {})
 	switch {
 	case out.Err != nil:
-		return &failure{origin: -1, code: out.Code, reason: fmt.Sprintf("the program that is to run first failed, and no step was run: %v", out.Err)}
+		return &failure{origin: -1, code: out.Code, reason: fmt.Sprintf("the program that is to run first failed, and no step was run: %v", out.Err)}, nil
 	case out.Restart != nil:
 		e.log(smstslog.Warning, "The program that ran first wants a restart, which comes with the sequence's own")
 	}
-	return nil
+	return nil, nil
+}
+
+// firstInterrupted is the failure of a run that was resumed at the program that is to run first, nil for every other one,
+// and for one whose program is known to have ended well (TS-8, TS-112a).
+func (e *Engine) firstInterrupted() *failure {
+	id, program, ok := e.config.Sequence.RunFirst()
+	if !e.firstBegun || !ok || e.hasRun(id, program) {
+		return nil
+	}
+	return &failure{origin: -1, code: step.CodeInterrupted, reason: fmt.Sprintf("the machine or the agent went down while program %q of package %s, which is to run first, was running; no step was run, and it is not run again because its effects are unknown: put a program that restarts the machine into a step of the sequence (TS-8, TS-112a)", program, id)}
+}
+
+func (e *Engine) hasRun(id, program string) bool {
+	software := e.config.Machine.Software
+	return software != nil && software.HasRun(id, program)
 }
 
 // supported compares the machine with the platforms that the sequence lists.

@@ -123,6 +123,59 @@ func TestTS8RefusalSurvivesAKill(t *testing.T) {
 	require.NotContains(t, done.lines, "echo")
 }
 
+// TS-8, TS-112a: a program to run first that takes the machine down is not begun again after each restart; one that is known
+// to have ended well lets the steps run.
+func TestTS112aProgramToRunFirst(t *testing.T) {
+	s := exported(t, command("a", "echo", ""), property("DependentProgram", "BYD00005;;Prepare"))
+	for name, ended := range map[string]bool{"went down": false, "ended well": true} {
+		t.Run(name, func(t *testing.T) {
+			st, done, o := &store{}, &commands{}, offered(wire.Program{Name: "Prepare", Command: "shutdown /r"})
+			config := tsengine.Config{Sequence: s, Environment: tsengine.FullOS, Store: st, Identity: tsengine.Identity{LaunchMode: "SMS"},
+				Machine: machine.Capabilities{Commands: done, Content: content{&bench{}}, Software: o}}
+			st.fail = func(n int) error { // the power goes once the program has run
+				if n > 1 {
+					return errPower
+				}
+				return nil
+			}
+			e, err := tsengine.New(config)
+			require.NoError(t, err)
+			_, err = e.Run(t.Context())
+			require.ErrorIs(t, err, errPower)
+			require.Equal(t, []string{"shutdown /r"}, done.lines)
+			st.fail, config.Checkpoint = nil, st.last(t)
+			if !ended {
+				o.ran = nil
+			}
+			e, err = tsengine.New(config)
+			require.NoError(t, err)
+			r, err := e.Run(t.Context())
+			require.NoError(t, err)
+			if ended {
+				require.Equal(t, tsengine.Succeeded, r.Outcome, r.Error)
+				require.Equal(t, []string{"shutdown /r", "echo"}, done.lines)
+				return
+			}
+			require.Equal(t, tsengine.Failed, r.Outcome)
+			require.Equal(t, step.CodeInterrupted, r.ExitCode)
+			require.Equal(t, []string{"shutdown /r"}, done.lines)
+		})
+	}
+	// Without its record the program is not begun, and is when there can be one.
+	st, done := &store{fail: func(int) error { return errPower }}, &commands{}
+	e, err := tsengine.New(tsengine.Config{Sequence: s, Environment: tsengine.FullOS, Store: st, Identity: tsengine.Identity{LaunchMode: "SMS"},
+		Machine: machine.Capabilities{Commands: done, Content: content{&bench{}}, Software: offered(wire.Program{Name: "Prepare", Command: "exit 0"})}})
+	require.NoError(t, err)
+	_, err = e.Run(t.Context())
+	require.ErrorIs(t, err, errPower)
+	require.Empty(t, done.lines)
+	st.fail = nil
+	r, err := e.Run(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, tsengine.Succeeded, r.Outcome, r.Error)
+	require.Equal(t, []string{"exit 0", "echo"}, done.lines)
+}
+
 // TS-8: what people see is the custom progress text, else the name.
 func TestTS8CustomProgressText(t *testing.T) {
 	require.Equal(t, "Lab", exported(t, "", "").Title())
