@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/bootyard/bootyard/tsengine/machine"
@@ -42,7 +43,7 @@ func (DownloadContent) Run(ctx context.Context, c *Context) Outcome {
 		request.Preserve = request.Preserve || place.clientCache
 		dir, err := c.content(ctx, request)
 		if err == nil && place.root != "" {
-			dir, err = moveTo(c, dir, place.root, id)
+			dir, err = moveTo(c, dir, place.root, id, !request.Preserve && ownContent(c, dir))
 		}
 		if err != nil {
 			if !goOn {
@@ -72,7 +73,7 @@ func (DownloadContent) Run(ctx context.Context, c *Context) Outcome {
 
 // place is where packages go; the zero value is the cache of the run.
 type place struct {
-	root        string // they are moved to a folder of their own below it
+	root        string // they are brought to a folder of their own below it
 	clientCache bool
 }
 
@@ -110,14 +111,29 @@ func customRoot(ctx context.Context, c *Context, text string) (string, error) {
 		}
 		return filepath.Join(dir, filepath.FromSlash(rest)), nil
 	}
-	if !filepath.IsAbs(text) {
-		return "", fmt.Errorf("OSDDownloadDestinationPath is %q; the path of a folder on this machine, on a volume of this run (C:\\folder) or on a connected network folder is expected", text)
+	if !filepath.IsAbs(text) || slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return r == '/' || r == '\\' }), "..") {
+		return "", fmt.Errorf("OSDDownloadDestinationPath is %q; the path of a folder on this machine, on a volume of this run (C:\\folder) or on a connected network folder is expected, without \"..\"", text)
 	}
 	return filepath.Clean(text), nil
 }
 
-// moveTo moves a package from the cache to <root>/<PackageID>; what an earlier try left there gives way (TS-132).
-func moveTo(c *Context, dir, root, id string) (string, error) {
+// ownContent says whether content is in a folder of this run only: what lies in the client cache, or is used where it lies
+// (TS-135, TS-136), belongs to others too.
+func ownContent(c *Context, dir string) bool {
+	if c.Variables.True("_SMSTSRunFromDP") {
+		return false
+	}
+	cache := c.Variables.Value("_SMSTSClientCache")
+	if cache == "" {
+		return true
+	}
+	rel, err := filepath.Rel(cache, dir)
+	return err == nil && !filepath.IsLocal(rel)
+}
+
+// moveTo moves a package from the cache to <root>/<PackageID>, or copies what is not its own to move; what an earlier try
+// left there gives way (TS-132).
+func moveTo(c *Context, dir, root, id string, own bool) (string, error) {
 	place := filepath.Join(root, id)
 	if place == dir {
 		return dir, nil
@@ -127,10 +143,9 @@ func moveTo(c *Context, dir, root, id string) (string, error) {
 	}
 	fresh := place + ".new"
 	err := os.RemoveAll(fresh)
-	if err == nil {
-		if err = os.Rename(dir, fresh); err != nil { // another volume, or content that cannot be moved
-			err = os.CopyFS(fresh, os.DirFS(dir))
-		}
+	moved := err == nil && own && os.Rename(dir, fresh) == nil
+	if err == nil && !moved { // another volume, or content that cannot be moved
+		err = os.CopyFS(fresh, os.DirFS(dir))
 	}
 	if err == nil {
 		err = os.RemoveAll(place)
@@ -141,7 +156,9 @@ func moveTo(c *Context, dir, root, id string) (string, error) {
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("move package %s to %s: %w", id, root, err), os.RemoveAll(fresh))
 	}
-	_ = os.RemoveAll(dir) // a copy that is left in the cache costs room and nothing else
-	c.Log(smstslog.Info, "Content of package "+id+" was moved to "+place)
+	if own {
+		_ = os.RemoveAll(dir) // a copy that is left in the cache costs room and nothing else
+	}
+	c.Log(smstslog.Info, "Content of package "+id+" is now in "+place)
 	return place, c.Variables.Set("_SMSTS"+id, place)
 }

@@ -179,10 +179,49 @@ func TestTS132DownloadPackageContent(t *testing.T) {
 		require.Equal(t, filepath.Join(volume, want, "BYD00001"), b.context.Variables.Value("V01"))
 		require.FileExists(t, filepath.Join(volume, want, "BYD00001", "f"))
 	}
+	for _, out := range []string{"/x/../etc", `/x\..\etc`, "/.."} {
+		_, o := get(t, machine.WinPE, "OSDDownloadDestinationLocationType", "Custom", "OSDDownloadDestinationPath", out)
+		require.ErrorContains(t, o.Err, `".."`)
+	}
 	_, out = get(t, machine.WinPE, "OSDDownloadDestinationLocationType", "CCMCache")
 	require.ErrorContains(t, out.Err, "boot environment")
 	_, out = get(t, machine.FullOS, "OSDDownloadDestinationLocationType", "CCMCache")
 	require.ErrorContains(t, out.Err, "no client cache")
 	_, out = get(t, machine.WinPE, "OSDDownloadDestinationLocationType", "Custom", "OSDDownloadDestinationPath", "relative")
 	require.ErrorContains(t, out.Err, "OSDDownloadDestinationPath")
+}
+
+// TS-132, TS-136: what others use too, in the client cache or where it lies, is copied to a custom path; what is in the
+// cache of the run is moved.
+func TestTS132CustomPathLeavesTheClientCache(t *testing.T) {
+	for name, c := range map[string]struct {
+		variables map[string]string
+		cached    bool
+		moved     bool
+	}{
+		"cache of the run":   {moved: true},
+		"beside the cache":   {map[string]string{"_SMSTSClientCache": "/var/lib/elsewhere"}, false, true},
+		"client cache":       {nil, true, false},
+		"to be preserved":    {map[string]string{"SMSTSPreserveContent": "true"}, false, false},
+		"used where it lies": {map[string]string{"_SMSTSRunFromDP": "true"}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from, root := t.TempDir(), filepath.Join(t.TempDir(), "custom")
+			b := prepare(t, node("DownloadPackageContentAction", "OSDDownloadDownloadPackages", "BYD00001", "OSDDownloadDestinationLocationType", "Custom", "OSDDownloadDestinationPath", root))
+			b.context.Machine.Content, b.context.Environment = packages{from}, machine.FullOS
+			for k, v := range c.variables {
+				require.NoError(t, b.context.Variables.Set(k, v))
+			}
+			if c.cached {
+				require.NoError(t, b.context.Variables.Set("_SMSTSClientCache", from))
+			}
+			require.NoError(t, b.run(t).Err)
+			require.FileExists(t, filepath.Join(root, "BYD00001", "f"))
+			if c.moved {
+				require.NoDirExists(t, filepath.Join(from, "BYD00001"))
+			} else {
+				require.FileExists(t, filepath.Join(from, "BYD00001", "f"))
+			}
+		})
+	}
 }
