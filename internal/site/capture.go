@@ -17,6 +17,10 @@ const captureKept = 7 * 24 * time.Hour
 // maxCaptureStep bounds what tells a step from others, in bytes: a number and twice 60 characters of any script.
 const maxCaptureStep = 512
 
+// maxCaptureOpened is how often a step may begin anew with another name, or after a failure. It bounds what a machine
+// makes of audit entries.
+const maxCaptureOpened = 10
+
 // roomForCapture keeps room on the disk, whatever machines send.
 func (s *Service) roomForCapture(set wire.Settings, more int64) error {
 	return s.roomIn(s.CaptureDir, set, more, wire.Problem{Rule: "IMG-1", Field: "data"})
@@ -70,7 +74,7 @@ func (s *Service) openCapture(ctx context.Context, tx *store.Tx, run store.Run, 
 	if err != nil {
 		return c, nil, err
 	}
-	count := 0
+	count, opened := 0, 0
 	for _, old := range list {
 		switch {
 		case old.Step != r.Step:
@@ -80,6 +84,9 @@ func (s *Service) openCapture(ctx context.Context, tx *store.Tx, run store.Run, 
 		case old.Package != "" || old.Waits():
 			return c, nil, refusal(409, "IMG-1", "step", "this step has captured an image already", "give the sequence another step for it")
 		default:
+			if opened = max(opened, old.Opened+1); opened > maxCaptureOpened {
+				return c, nil, refusal(409, "IMG-1", "step", fmt.Sprintf("this step began to capture an image %d times", opened), "correct the cause, and start the run again")
+			}
 			gone = append(gone, old.ID)
 			if err := tx.DeleteCapture(old.ID); err != nil {
 				return c, nil, err
@@ -94,7 +101,7 @@ func (s *Service) openCapture(ctx context.Context, tx *store.Tx, run store.Run, 
 		return c, nil, refusal(403, "IMG-1", "run", fmt.Sprintf("the task sequence of this run has %d enabled steps that capture an image, and %d images were captured", steps, count), "deploy a sequence with a Capture Operating System Image step")
 	}
 	now := s.Now().UTC()
-	c = store.Capture{ID: s.newID(), Run: run.ID, Device: run.Device, DeviceName: run.DeviceName, Step: r.Step, Name: r.Name, Format: r.Format, Created: now, Expires: now.Add(captureKept)}
+	c = store.Capture{ID: s.newID(), Run: run.ID, Device: run.Device, DeviceName: run.DeviceName, Step: r.Step, Name: r.Name, Format: r.Format, Opened: opened, Created: now, Expires: now.Add(captureKept)}
 	if err := tx.PutCapture(c); err != nil {
 		return c, nil, err
 	}
@@ -145,17 +152,7 @@ func (s *Service) PutCapturePiece(ctx context.Context, who Session, run, id stri
 	if err := checkPiece(number, p); err != nil {
 		return err
 	}
-	var set wire.Settings
-	err := s.Store.View(ctx, func(tx *store.Tx) (err error) {
-		if set, err = settings(tx); err != nil {
-			return err
-		}
-		c, err := captureOf(tx, who, run, id)
-		if err == nil && c.Complete != nil {
-			err = refusal(409, "IMG-1", "capture", "the image is complete", "ask what became of it")
-		}
-		return err
-	})
+	set, err := s.takesPieces(ctx, who, run, id)
 	if err != nil {
 		return err
 	}
@@ -165,7 +162,27 @@ func (s *Service) PutCapturePiece(ctx context.Context, who Session, run, id stri
 	if err := s.roomForCapture(set, wire.CapturePiece); err != nil {
 		return err
 	}
+	s.captures.pieces.RLock()
+	defer s.captures.pieces.RUnlock()
+	if _, err := s.takesPieces(ctx, who, run, id); err != nil { // it may have ended meanwhile
+		return err
+	}
 	return s.keepPiece(id, number, p)
+}
+
+// takesPieces refuses pieces of an image that is complete.
+func (s *Service) takesPieces(ctx context.Context, who Session, run, id string) (set wire.Settings, err error) {
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
+		if set, err = settings(tx); err != nil {
+			return err
+		}
+		c, err := captureOf(tx, who, run, id)
+		if err == nil && c.Complete != nil {
+			err = refusal(409, "IMG-1", "capture", "the image is complete", "ask what became of it")
+		}
+		return err
+	})
+	return set, err
 }
 
 // CompleteCapture ends an upload. The image is stored by StoreCaptures; until then the answer is empty, and the agent asks
@@ -200,14 +217,19 @@ func (s *Service) CompleteCapture(ctx context.Context, who Session, run, id stri
 }
 
 func (s *Service) endUpload(ctx context.Context, who Session, run, id string, r wire.CaptureComplete) (c store.Capture, err error) {
-	count := len(r.Pieces)
+	s.captures.pieces.Lock() // pieces that are being written come first, later ones see that it is complete
+	defer s.captures.pieces.Unlock()
+	pieces := r.Pieces
 	r.Pieces, r.Unpacked = nil, max(0, min(r.Unpacked, 1<<50))
 	r.Author, r.Description, r.Version = printable(r.Author, 255), printable(r.Description, 1024), printable(r.Version, 128)
 	err = s.Store.Update(ctx, func(tx *store.Tx) error {
 		if c, err = captureOf(tx, who, run, id); err != nil || c.Complete != nil {
 			return err
 		}
-		c.Complete, c.Count, c.Expires = &r, count, s.Now().UTC().Add(captureKept)
+		if err := s.agreeOnPieces(id, pieces, r.Size); err != nil { // one may have been replaced meanwhile
+			return err
+		}
+		c.Complete, c.Count, c.Expires = &r, len(pieces), s.Now().UTC().Add(captureKept)
 		return tx.PutCapture(c)
 	})
 	if err == nil {

@@ -17,10 +17,11 @@ import (
 // captureEvery is how often StoreCaptures looks by itself; the end of an upload wakes it.
 const captureEvery = time.Minute
 
-// captureDesk wakes the one that stores images.
+// captureDesk wakes the one that stores images, and keeps pieces away from an image that is complete.
 type captureDesk struct {
-	once sync.Once
-	woke chan struct{}
+	pieces sync.RWMutex // read: a piece is checked against its record and written; write: an upload ends
+	once   sync.Once
+	woke   chan struct{}
 }
 
 func (d *captureDesk) signal() chan struct{} {

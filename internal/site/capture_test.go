@@ -53,6 +53,7 @@ type capturing struct {
 	run  string
 	lib  *shelf
 	free int64
+	look func() // called once, when the free room is next asked for
 }
 
 func newCapturing(t *testing.T, sequence string) *capturing {
@@ -70,7 +71,13 @@ func newCapturing(t *testing.T, sequence string) *capturing {
 
 func (c *capturing) config(f *site.Config) {
 	f.CaptureDir, f.Content = filepath.Join(filepath.Dir(f.LogDir), "captures"), c.lib
-	f.FreeSpace = func(string) (int64, error) { return c.free, nil }
+	f.FreeSpace = func(string) (int64, error) {
+		if look := c.look; look != nil {
+			c.look = nil
+			look()
+		}
+		return c.free, nil
+	}
 }
 
 func (c *capturing) request(step, name string) (wire.CaptureStore, error) {
@@ -316,4 +323,42 @@ func TestIMG1CaptureStepInAnyLanguage(t *testing.T) {
 	c := newCapturing(t, `<sequence name="capture" captures="1"/>`)
 	words := strings.Repeat("\U0001F4BE", 60)
 	c.opened("123 "+words+" "+words, "x")
+}
+
+// IMG-1: a piece that is checked before its image is complete, and would be written after, is refused: it would be a second
+// file in the package.
+func TestIMG1CaptureLatePiece(t *testing.T) {
+	c := newCapturing(t, `<sequence name="capture" captures="1"/>`)
+	st := c.opened("1 Capture", "x")
+	data := imageBytes(100, 'a')
+	pieces, hashes := cut(data)
+	require.NoError(t, c.put(st.ID, 0, pieces[0]))
+	c.look = func() {
+		_, err := c.complete(st.ID, data, hashes)
+		require.NoError(t, err)
+		dir := filepath.Join(c.CaptureDir, st.ID, "image") // as the one who stores it does
+		require.NoError(t, os.Rename(filepath.Join(dir, "part"), filepath.Join(dir, "image.tar.zst")))
+	}
+	require.Equal(t, 409, problem(t, c.put(st.ID, 0, pieces[0])).Status)
+	id, err := c.storing(st.ID, data, hashes)
+	require.NoError(t, err)
+	require.Len(t, c.lib.files[id], 2, "the image and its metadata")
+}
+
+// IMG-1: a machine that asks under ever other names fills neither the record of what happened nor the disk.
+func TestIMG1CaptureNamesWithoutEnd(t *testing.T) {
+	c := newCapturing(t, `<sequence name="capture" captures="1"/>`)
+	begun, last := 0, error(nil)
+	for i := range 30 {
+		if _, err := c.request("1 Capture", strings.Repeat("x", i+1)); err == nil {
+			begun++
+		} else {
+			last = err
+		}
+	}
+	require.Equal(t, 11, begun)
+	require.Contains(t, problem(t, last).Detail, "began to capture an image")
+	messages, err := c.Messages(c.Ctx, "audit")
+	require.NoError(t, err)
+	require.Less(t, len(messages), 25)
 }

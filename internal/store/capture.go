@@ -16,6 +16,7 @@ type Capture struct {
 	Step       string                `json:"step"`
 	Name       string                `json:"name"`
 	Format     string                `json:"format"`
+	Opened     int                   `json:"opened,omitempty"` // how often its step began anew before
 	Created    time.Time             `json:"created"`
 	Expires    time.Time             `json:"expires"`
 	Complete   *wire.CaptureComplete `json:"complete,omitempty"` // without the pieces, which are in its folder
