@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"fmt"
 	"hash/fnv"
@@ -26,8 +27,12 @@ func (a *appliance) openShare(ctx context.Context) error {
 	if !a.cfg.Share.Enabled {
 		return nil
 	}
-	// Kept over restarts, so that machines in the middle of a run go on when the appliance is back.
-	password, err := a.secret(ctx, "package-share", 20)
+	// A new one at every start, unless machines are in the middle of a run that has the old one.
+	fresh := make([]byte, 20)
+	if _, err := rand.Read(fresh); err != nil {
+		return fmt.Errorf("make password: %w", err)
+	}
+	password, err := a.site.ShareSecret(ctx, fresh)
 	if err != nil {
 		return err
 	}

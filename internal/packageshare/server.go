@@ -70,17 +70,45 @@ func (s *Share) setPassword(ctx context.Context) error {
 	add := exec.CommandContext(ctx, s.passwd, "-c", s.conf(), "-s", "-a", Account)
 	add.Stdin = strings.NewReader(s.config.Password + "\n" + s.config.Password + "\n")
 	said := &tail{}
-	add.Stdout, add.Stderr = said, said
+	add.Stdout, add.Stderr, add.WaitDelay = said, said, drainTime
 	if err := add.Run(); err != nil {
 		return fmt.Errorf("package share: give its account a password: %w: %s", err, said)
 	}
 	return nil
 }
 
+// account is setPassword until it succeeds or ctx ends. Without a share the appliance still does all the rest, so a failure
+// is no reason to end; nothing is served meanwhile, because an earlier start's password may still be the account's.
+func (s *Share) account(ctx context.Context) {
+	for wait := firstRestart; ; wait = min(2*wait, lastRestart) {
+		err := s.setPassword(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		s.config.Log.Error("package share is not served yet, it is tried again", "wait", wait, "err", err)
+		if !pause(ctx, wait) {
+			return
+		}
+	}
+}
+
+// pause reports whether the time passed before ctx ended.
+func pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
 // serve runs smbd until ctx ends, and starts it again when it ends before that.
 func (s *Share) serve(ctx context.Context) error {
+	s.account(ctx)
 	wait := firstRestart
-	for {
+	for ctx.Err() == nil {
 		began := time.Now()
 		err := s.once(ctx)
 		if ctx.Err() != nil {
@@ -90,15 +118,12 @@ func (s *Share) serve(ctx context.Context) error {
 			wait = firstRestart
 		}
 		s.config.Log.Error("package share: smbd ended and is started again", "wait", wait, "err", err, "see", s.state()+"/log")
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause(ctx, wait) {
 			return nil
-		case <-timer.C:
 		}
 		wait = min(2*wait, lastRestart)
 	}
+	return nil
 }
 
 // once is one life of smbd. It makes a process for each client; all are in one group, and die with the appliance.
@@ -108,6 +133,7 @@ func (s *Share) once(ctx context.Context) error {
 	said := &tail{}
 	server := exec.Command(s.smbd, "--foreground", "--no-process-group", "--configfile="+s.conf())
 	server.Stdout, server.Stderr = said, said
+	server.WaitDelay = drainTime // a child that outlives it has the pipe too, and must not hold up the restart
 	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := server.Start(); err != nil {
 		return err

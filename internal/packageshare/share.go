@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,6 +31,8 @@ const (
 
 	syncEvery = 2 * time.Second
 	stopTime  = 5 * time.Second
+	// drainTime is how long output is read after the program that makes it has ended.
+	drainTime = time.Second
 	// firstRestart and lastRestart are the pauses before a server that ended is started again.
 	firstRestart, lastRestart = time.Second, time.Minute
 )
@@ -54,7 +58,8 @@ type Source interface {
 
 // Config is what a Share is made of. All but Log are required.
 type Config struct {
-	// Dir holds copies and state; nobody else writes there.
+	// Dir holds copies and state; nobody else writes there. smb.conf names it, so it has no %, quotes, backslashes or control
+	// characters.
 	Dir string
 	// Listen is address and port, ":445" for all addresses.
 	Listen string
@@ -79,6 +84,9 @@ type Share struct {
 // plainPassword keeps what goes to smbpasswd's standard input and into mount options free of their special characters.
 var plainPassword = regexp.MustCompile(`^[A-Za-z0-9]{16,}$`)
 
+// notInConf tells what means something else in a value of smb.conf: a variable, an end of the value, another line.
+func notInConf(r rune) bool { return strings.ContainsRune("%\"'`\\", r) || unicode.IsControl(r) }
+
 // New looks whether Samba is there, and writes its configuration. Nothing is started or copied yet.
 func New(c Config) (*Share, error) {
 	if c.Log == nil {
@@ -86,6 +94,9 @@ func New(c Config) (*Share, error) {
 	}
 	if !plainPassword.MatchString(c.Password) {
 		return nil, errors.New("package share: the password must be 16 or more letters and digits")
+	}
+	if strings.ContainsFunc(c.Dir, notInConf) {
+		return nil, fmt.Errorf("package share: Samba's configuration cannot name the folder %q: set data_dir to one without %%, quotes, backslashes and control characters, or share.enabled to false", c.Dir)
 	}
 	s := &Share{config: c, here: map[string]int{}}
 	host, port, err := net.SplitHostPort(c.Listen)
@@ -147,14 +158,11 @@ func (s *Share) Ready(id string, version int) bool {
 	return ok && v == version
 }
 
-// Run serves until ctx ends. A server that ends by itself is started again; packages are brought into the share as the
+// Run serves until ctx ends. What fails, Samba's programs too, is logged and tried again; packages are brought into the share as the
 // source lists them.
 func (s *Share) Run(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return errors.New("package share: smbd needs root: run the appliance as root, or set share.enabled to false")
-	}
-	if err := s.setPassword(ctx); err != nil {
-		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.serve(ctx) })

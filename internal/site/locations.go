@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/bootyard/bootyard/internal/store"
 	"github.com/bootyard/bootyard/internal/wire"
@@ -75,4 +76,30 @@ func (s *Service) inPlace(ctx context.Context, p wire.Package) (*wire.ContentSha
 		return nil, refusal(503, "DOP-5", "package", fmt.Sprintf("package %s version %d is not in the package share yet", p.ID, p.Version), "wait a moment; the appliance's log says when it is there")
 	}
 	return share, nil
+}
+
+// ShareSecret returns what the package share's password is made of: fresh, unless a run may have been told the stored one
+// and go on with it (DOP-13). That is a running run whose deployment is Direct, or is gone, so that nobody knows. It belongs
+// before the start of the share and of the API, so that no run begins meanwhile.
+func (s *Service) ShareSecret(ctx context.Context, fresh []byte) ([]byte, error) {
+	const name = "package-share"
+	secret := fresh
+	err := s.Store.Update(ctx, func(tx *store.Tx) error {
+		runs, err := tx.Runs(store.RunFilter{State: wire.RunRunning, Limit: math.MaxInt32})
+		if err != nil {
+			return err
+		}
+		for _, run := range runs {
+			d, err := tx.Deployment(run.Deployment)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			if err != nil || d.DeploymentOption == wire.DirectFromDP {
+				secret, err = ensureSecret(tx, name, fresh)
+				return err
+			}
+		}
+		return tx.ReplaceSecret(name, fresh)
+	})
+	return secret, err
 }

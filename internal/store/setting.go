@@ -33,6 +33,12 @@ func (t *Tx) PutSecret(name string, v []byte) error {
 	return err
 }
 
+// ReplaceSecret stores a key of the site in place of the one of that name, if any.
+func (t *Tx) ReplaceSecret(name string, v []byte) error {
+	_, err := t.exec("secret "+name, "INSERT INTO secrets (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, v)
+	return err
+}
+
 // Next returns the next number of a counter that begins at first. Numbers rise
 // and are never given twice, also when what they named is deleted.
 func (t *Tx) Next(counter string, first int) (int, error) {
