@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,20 +50,44 @@ func Stage(ctx context.Context, v Volume, dir string) (s Staging, err error) {
 	return s, nil
 }
 
-// Release takes the Staging away with all it holds.
+// Release takes the Staging away with all it holds. After an error it may be called again, and does what was not done.
 func (s Staging) Release(ctx context.Context) error {
 	return errors.Join(Unmount(ctx, s.Dir), s.detach(ctx))
 }
 
 // detach overwrites the file system's first blocks too, so that nobody finds it again inside the volume.
 func (s Staging) detach(ctx context.Context) error {
-	_, err := run(ctx, tableTimeout, "", "losetup", "--detach", s.loop)
+	attached, err := s.attached()
+	if attached {
+		_, err = run(ctx, tableTimeout, "", "losetup", "--detach", s.loop)
+	}
 	f, openErr := os.OpenFile(s.Volume.Device, os.O_WRONLY|unix.O_CLOEXEC, 0)
 	if openErr == nil {
 		_, openErr = f.WriteAt(make([]byte, stagingAlign), s.Front)
 		openErr = errors.Join(openErr, f.Close())
 	}
 	return errors.Join(err, openErr)
+}
+
+// attached says whether the loop device still is that of the Staging, and not free or another's since an earlier try.
+func (s Staging) attached() (bool, error) {
+	about := filepath.Join("/sys/block", filepath.Base(s.loop), "loop")
+	file, err := os.ReadFile(filepath.Join(about, "backing_file"))
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENXIO) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("find what %s is for: %w", s.loop, err)
+	}
+	offset, err := os.ReadFile(filepath.Join(about, "offset"))
+	if err != nil {
+		return false, fmt.Errorf("find what %s is for: %w", s.loop, err)
+	}
+	device, err := filepath.EvalSymlinks(s.Volume.Device)
+	if err != nil {
+		return false, fmt.Errorf("find what %s is for: %w", s.loop, err)
+	}
+	return strings.TrimSpace(string(file)) == device && strings.TrimSpace(string(offset)) == strconv.FormatInt(s.Front, 10), nil
 }
 
 // ReleaseLeft takes away what a process that was killed left mounted below a folder, and a Staging at dir there: its loop
