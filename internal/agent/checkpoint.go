@@ -56,6 +56,9 @@ type checkpoints struct {
 	say         func(format string, args ...any)
 	// folders are the places on this machine as of now, RAM first. Only what outlives a restart counts as a copy.
 	folders func() (volatile, durable []string)
+	// report, if not nil, delivers the status that is queued. In the boot environment the appliance gets it before the
+	// checkpoint, since a power cut takes the queue along and the checkpoint keeps the steps from running again.
+	report func(ctx context.Context)
 	// moving puts the state into the applied operating system when a restart leads there (TS-118a).
 	moving func(ctx context.Context, c tsengine.Checkpoint) error
 
@@ -88,6 +91,11 @@ func (s *checkpoints) Save(ctx context.Context, c tsengine.Checkpoint) error {
 			return fmt.Errorf("put the state of the run into the new operating system: %w", err)
 		}
 		kept = true
+	}
+	if s.report != nil && !s.behind {
+		limited, cancel := context.WithTimeout(ctx, tryCheckpoint)
+		s.report(limited)
+		cancel()
 	}
 	err = s.send(ctx, c, c.Awaits != "" && !kept)
 	switch {

@@ -312,6 +312,14 @@ func (j *job) checkpoints() *checkpoints {
 			}
 			return volatile, durable
 		},
+		report: func(ctx context.Context) {
+			if j.oneTry() {
+				return
+			}
+			if err := j.outbox.FlushOnce(ctx); err != nil {
+				j.kit.log.Warn("status follows its checkpoint", "run", j.run.ID, "err", err)
+			}
+		},
 	}
 	if j.target != nil {
 		c.moving = j.move

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bootyard/bootyard/internal/agent"
@@ -171,6 +172,30 @@ func TestTS117aMachineThatWasResetGoesOnFromTheAppliancesCheckpoint(t *testing.T
 	require.NoError(t, b.boot(context.Background()))
 	require.Equal(t, []string{"echo one", "echo two"}, b.commands.All())
 	require.True(t, b.finish.Succeeded)
+}
+
+// TS-112a: a power cut takes the status along that is still queued in memory; of a step that will not run again it is at
+// the appliance when the next one begins.
+func TestTS112aStatusComesBeforeTheCheckpoint(t *testing.T) {
+	b := newBench(t)
+	b.run.SequenceXML = sequenceOf(command("one", "one"), command("two", "two"), command("three", "three"))
+	b.commands.On = func(_ context.Context, c machine.Command) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for i, line := range []string{"one", "two", "three"} {
+			if line == c.Line {
+				told := 0
+				for _, e := range b.events {
+					if e.MessageID == 11134 {
+						told++
+					}
+				}
+				assert.Equal(t, i, told, c.Line)
+			}
+		}
+	}
+	require.NoError(t, b.boot(t.Context()))
+	require.Equal(t, []string{"one", "two", "three"}, b.commands.All())
 }
 
 func TestTS13NothingToRunSaysWhyAndAsksAgain(t *testing.T) {

@@ -28,6 +28,9 @@ type job struct {
 // wait for anything. When it returns an error nothing of it is kept. When ctx
 // ends before fn was begun, nothing is written.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err // the queue may have room, and select would choose by chance
+	}
 	j := &job{ctx: ctx, fn: fn, done: make(chan error, 1)}
 	select {
 	case s.queue <- j:

@@ -200,7 +200,7 @@ func TestTS132CustomPathLeavesTheClientCache(t *testing.T) {
 		moved     bool
 	}{
 		"cache of the run":   {moved: true},
-		"beside the cache":   {map[string]string{"_SMSTSClientCache": "/var/lib/elsewhere"}, false, true},
+		"beside the cache":   {map[string]string{"_SMSTSClientCache": filepath.Join(os.TempDir(), "elsewhere")}, false, true},
 		"client cache":       {nil, true, false},
 		"to be preserved":    {map[string]string{"SMSTSPreserveContent": "true"}, false, false},
 		"used where it lies": {map[string]string{"_SMSTSRunFromDP": "true"}, false, false},
