@@ -122,8 +122,18 @@ func (s *Stage) Start(ctx context.Context) error {
 	}
 }
 
-// Kill ends the appliance as a crash would.
-func (s *Stage) Kill() error { return s.daemon.Kill() }
+// Kill ends the appliance as a crash would, and returns when it has ended: what is started after it finds no lock.
+func (s *Stage) Kill() error {
+	if err := s.daemon.Kill(); err != nil {
+		return err
+	}
+	select {
+	case <-s.daemon.Done():
+		return nil
+	case <-time.After(time.Minute):
+		return errors.New("the killed appliance does not end")
+	}
+}
 
 // Stop asks the appliance to end.
 func (s *Stage) Stop(ctx context.Context) error { return s.daemon.Stop(ctx) }
